@@ -1,0 +1,56 @@
+# Everything a developer runs. `make demo` and `make test` need nothing but Python >= 3.11, Node >= 20 and make.
+PYTHON ?= python3
+SECOND_PYTHON ?= python3.13
+VENV := .venv
+RUN := $(VENV)/bin/python
+SEED ?= 7
+RECORDS ?= 10000
+DATE ?= 2025-01-15
+FAULTS ?= 0
+
+.PHONY: demo start test test-all lint type unit bench environment second-python clean
+
+environment: $(VENV)/.installed local/azurite/node_modules/.installed
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; set PYTHON=")'
+	@echo "building the environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+local/azurite/node_modules/.installed: local/azurite/package.json local/azurite/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js >= 20 (Azurite, the storage emulator, runs on it)"; exit 1; }
+	@echo "installing Azurite"
+	@cd local/azurite && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: environment
+	@$(RUN) -m local.demo --seed $(SEED) --records $(RECORDS) --date $(DATE) --faults $(FAULTS)
+
+start: environment
+	@$(RUN) -m local.start
+
+lint: environment
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+type: environment
+	@$(VENV)/bin/mypy
+
+unit: environment
+	@$(RUN) -m pytest tests/unit tests/contract
+
+test: environment lint type test-all second-python
+
+test-all: environment
+	@$(RUN) -m pytest
+
+# Azure runs Python 3.13: where it is installed beside another version, the fast layers run on it too.
+second-python: environment
+	@sh scripts/test_second_python.sh $(RUN) $(SECOND_PYTHON)
+
+bench: environment
+	@$(RUN) -m tests.bench
+
+clean:
+	rm -rf $(VENV) .venv-* build local/azurite/node_modules .mypy_cache .ruff_cache .pytest_cache .local

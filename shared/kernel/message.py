@@ -1,0 +1,93 @@
+"""The one envelope of every queue: CloudEvents 1.0 JSON with tenant, correlation ID, traceparent and attempt."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from shared.kernel.clock import to_iso
+from shared.kernel.errors import DataRefused
+
+SCHEMA_VERSION = 1
+"""Of the payloads. Readers accept this one and the one before (a rolling update runs both at once)."""
+
+
+class Message(BaseModel):
+    """A queued message (CloudEvents 1.0, JSON format; the last five are extension attributes).
+
+    `type` says what is to be done or what happened; `subject` is the business key; `attempt` counts from 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    specversion: str = Field(default="1.0", pattern=r"^1\.")
+    id: str = Field(min_length=1)
+    source: str = "/integration-hub"
+    type: str = Field(min_length=1)
+    time: str
+    subject: str = ""
+    datacontenttype: str = "application/json"
+    tenant: str = Field(min_length=1)
+    correlationid: str = ""
+    traceparent: str = ""
+    attempt: int = Field(default=0, ge=0)
+    schemaversion: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
+    dataref: str = ""
+    """Claim check: the blob that holds the payload when it is too large for the queue."""
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the message as it travels."""
+        return self.model_dump_json()
+
+    def next_attempt(self) -> "Message":
+        """Return the message as it is sent again after a failure."""
+        return self.model_copy(update={"attempt": self.attempt + 1})
+
+
+def parse_message(body: bytes | str) -> Message:
+    """Read a message off a queue. DataRefused when it is not our envelope."""
+    try:
+        return Message.model_validate_json(body)
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, item["loc"])) or "body" for item in error.errors()}))
+        raise DataRefused(f"not a hub message (CloudEvents 1.0 JSON): {fields}") from None
+
+
+def new_message(
+    *,
+    message_id: str,
+    message_type: str,
+    tenant: str,
+    now: datetime,
+    subject: str = "",
+    correlation_id: str = "",
+    data: Mapping[str, Any] | None = None,
+) -> Message:
+    """Build a message; the correlation ID defaults to the message's own ID."""
+    return Message(
+        id=message_id,
+        type=message_type,
+        time=to_iso(now),
+        tenant=tenant,
+        subject=subject,
+        correlationid=correlation_id or message_id,
+        data=dict(data or {}),
+    )
+
+
+class Queues(Protocol):
+    """The port to the queues. Implemented by storage queues, by Service Bus, and in memory in tests."""
+
+    def send(self, queue: str, message: Message, *, delay: float = 0) -> None:
+        """Put a message on a queue, visible after `delay` seconds. A payload above 32 KB becomes a claim check."""
+        ...
+
+    def resolve(self, message: Message) -> Message:
+        """Return the message with its payload, fetched where it is a claim check."""
+        ...
+
+    def depth(self, queue: str) -> int:
+        """Return about how many messages wait."""
+        ...

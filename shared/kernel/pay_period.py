@@ -1,0 +1,59 @@
+"""Pay periods: `2025-01` (a month) or `2025-W03` (two ISO weeks that begin with week 3)."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+
+class PayCalendar(StrEnum):
+    """How the year is cut into pay periods."""
+
+    MONTH = "month"
+    TWO_WEEKS = "two-weeks"
+
+
+@dataclass(frozen=True, order=True)
+class PayPeriod:
+    """A pay period by its first and last day (both inclusive) and its name."""
+
+    first_day: date
+    last_day: date
+    name: str
+
+    def __contains__(self, day: date) -> bool:
+        """Tell whether a day belongs to the period."""
+        return self.first_day <= day <= self.last_day
+
+
+def period_of(day: date, calendar: PayCalendar) -> PayPeriod:
+    """Return the period that a day belongs to.
+
+    Two-week periods begin with the odd ISO weeks. In a year of 53 weeks the last one has a single week,
+    so that every year begins with week 1.
+    """
+    if calendar is PayCalendar.MONTH:
+        first = day.replace(day=1)
+        following = (first + timedelta(days=31)).replace(day=1)
+        return PayPeriod(first, following - timedelta(days=1), f"{first:%Y-%m}")
+    year, week, _ = day.isocalendar()
+    return _two_weeks(year, week if week % 2 else week - 1)
+
+
+def parse_period(name: str) -> PayPeriod:
+    """Read a period's name. ValueError when it names none."""
+    if match := re.fullmatch(r"(\d{4})-(\d{2})", name):
+        return period_of(date(int(match[1]), int(match[2]), 1), PayCalendar.MONTH)
+    if match := re.fullmatch(r"(\d{4})-W(\d{2})", name):
+        if int(match[2]) % 2 == 0:
+            raise ValueError(f"{name!r}: two-week periods begin with an odd ISO week")
+        return _two_weeks(int(match[1]), int(match[2]))
+    raise ValueError(f"{name!r} is no pay period: write 2025-01 or 2025-W03")
+
+
+def _two_weeks(year: int, first_week: int) -> PayPeriod:
+    first = date.fromisocalendar(year, first_week, 1)
+    last = first + timedelta(days=13)
+    if last.isocalendar().year != year:
+        last = first + timedelta(days=6)
+    return PayPeriod(first, last, f"{year}-W{first_week:02d}")
