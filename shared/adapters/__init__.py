@@ -1,0 +1,1 @@
+"""How the hub touches the world: storage, queues, HTTP, identity. Imports no capability."""

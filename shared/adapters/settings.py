@@ -1,0 +1,183 @@
+"""All settings of the hub as one typed object, read from the environment in groups.
+
+A wrong setting is reported by name when its group is first used, and all of them by `Settings.problems()`
+(behind /api/v1/health/startup); importing or building the object never fails.
+"""
+
+from collections.abc import Mapping
+from datetime import time
+from decimal import Decimal
+from functools import cached_property
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from shared.kernel.errors import ConfigurationError, FieldProblem
+from shared.kernel.pay_period import PayCalendar
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL such as https://erp.example.com")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ValueError("must use https (http is for this machine only)")
+    return value.rstrip("/")
+
+
+def _time_zone(value: object) -> object:
+    if isinstance(value, str):
+        if value not in available_timezones():
+            raise ValueError("must be an IANA time zone such as Europe/Berlin")
+        return ZoneInfo(value)
+    return value
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(float(part) for part in value.split(",") if part.strip())
+    return value
+
+
+HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+TimeZone = Annotated[ZoneInfo, BeforeValidator(_time_zone)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_seconds)]
+
+
+class _Group(BaseModel):
+    """Settings that are used together; each field's alias is the setting's name."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, populate_by_name=False)
+
+
+GroupType = TypeVar("GroupType", bound=_Group)
+
+
+class HubSettings(_Group):
+    """Who we are, and how messages are retried."""
+
+    tenant: str = Field(default="default", alias="HUB_TENANT", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    page_token_secret: SecretStr = Field(alias="HUB_PAGE_TOKEN_SECRET", min_length=16)
+    message_retry_delays: Seconds = Field(default=(30.0, 120.0, 600.0), alias="HUB_MESSAGE_RETRY_DELAYS")
+    """Seconds to wait before a failed message is tried again; after the last one it is parked."""
+    notification_url: HttpUrl | None = Field(default=None, alias="HUB_NOTIFICATION_URL")
+    """Where operators' notifications are posted (a chat or incident tool's incoming webhook)."""
+    health_deadline: float = Field(default=5.0, alias="HUB_HEALTH_DEADLINE", gt=0, le=60)
+
+
+class StorageSettings(_Group):
+    """The storage account: a connection string on a laptop, an endpoint with managed identity in Azure."""
+
+    connection_string: SecretStr = Field(alias="AzureWebJobsStorage", min_length=1)
+
+
+class ErpSettings(_Group):
+    """The ERP that sales are imported from (INC-02, INC-03, INC-08)."""
+
+    base_url: HttpUrl = Field(alias="ERP_BASE_URL")
+    token_url: HttpUrl = Field(alias="ERP_TOKEN_URL")
+    client_id: str = Field(alias="ERP_CLIENT_ID", min_length=1)
+    client_secret: SecretStr = Field(alias="ERP_CLIENT_SECRET", min_length=1)
+    scope: str = Field(default="", alias="ERP_SCOPE")
+    page_size: int = Field(default=1000, alias="ERP_PAGE_SIZE", ge=1, le=5000)
+    call_timeout: float = Field(default=45.0, alias="ERP_CALL_TIMEOUT", gt=0, le=120)
+    """Seconds to wait for one answer (RES-03: 45 for an ERP)."""
+    retry_first_delay: float = Field(default=2.0, alias="ERP_RETRY_FIRST_DELAY", ge=0, le=60)
+    """Seconds before the first retry (RES-04: 2 for an ERP)."""
+
+
+class ImportSettings(_Group):
+    """The rules of the sales import."""
+
+    time_zone: TimeZone = Field(default=ZoneInfo("UTC"), alias="ERP_BUSINESS_TIME_ZONE")
+    max_reject_share: Decimal = Field(default=Decimal("0.05"), alias="ERP_MAX_REJECT_SHARE", ge=0, le=1)
+    known_stores: Names = Field(default=(), alias="ERP_KNOWN_STORES")
+    """Store IDs, comma-separated; empty: every store is accepted."""
+    currency: str = Field(default="EUR", alias="ERP_CURRENCY", pattern=r"^[A-Z]{3}$")
+    pages_per_slice: int = Field(default=20, alias="ERP_PAGES_PER_SLICE", ge=1, le=200)
+    """Pages that one function execution works through; more go to further slices."""
+    writers: int = Field(default=2, alias="ERP_STAGING_WRITERS", ge=1, le=8)
+    """Threads that write staged sales while the next page is fetched."""
+    slice_lease: float = Field(default=60.0, alias="ERP_SLICE_LEASE_SECONDS", ge=0.5, le=600)
+    stall_after: float = Field(default=900.0, alias="IMPORT_STALL_SECONDS", ge=1)
+    """A run without progress for so long is taken up again."""
+    triggers_calculation: bool = Field(default=False, alias="IMPORT_TRIGGERS_CALCULATION")
+    pay_calendar: PayCalendar = Field(default=PayCalendar.MONTH, alias="PAY_CALENDAR")
+    expected_by: time = Field(default=time(1, 30), alias="IMPORT_EXPECTED_BY")
+    """UTC time of day after which yesterday's import must have been started."""
+
+
+class AuthSettings(_Group):
+    """Whose access tokens the API accepts (INC-30)."""
+
+    issuer: str = Field(alias="AUTH_ISSUER", min_length=1)
+    audience: str = Field(default="api://dsif-api", alias="AUTH_AUDIENCE", min_length=1)
+    jwks_url: HttpUrl = Field(alias="AUTH_JWKS_URL")
+
+
+class Settings:
+    """All settings; each group is validated when first read, and its ConfigurationError names what is wrong."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Keep the environment; nothing is read yet."""
+        self._environment = environment
+
+    @cached_property
+    def hub(self) -> HubSettings:
+        """Tenant, page tokens, message retries."""
+        return self._read(HubSettings)
+
+    @cached_property
+    def storage(self) -> StorageSettings:
+        """The storage account."""
+        return self._read(StorageSettings)
+
+    @cached_property
+    def erp(self) -> ErpSettings:
+        """The ERP and its identity provider."""
+        return self._read(ErpSettings)
+
+    @cached_property
+    def imports(self) -> ImportSettings:
+        """The rules of the sales import."""
+        return self._read(ImportSettings)
+
+    @cached_property
+    def auth(self) -> AuthSettings:
+        """Whose tokens are accepted."""
+        return self._read(AuthSettings)
+
+    def problems(self) -> tuple[FieldProblem, ...]:
+        """Return every wrong or missing setting by name; empty when the hub can start."""
+        found: list[FieldProblem] = []
+        for group in ("hub", "storage", "erp", "imports", "auth"):
+            try:
+                getattr(self, group)
+            except ConfigurationError as error:
+                found += error.problems
+        return tuple(found)
+
+    def _read(self, group: type[GroupType]) -> GroupType:
+        given = {
+            field.alias: self._environment[field.alias]
+            for field in group.model_fields.values()
+            if field.alias and self._environment.get(field.alias, "") != ""
+        }
+        try:
+            return group.model_validate(given)
+        except ValidationError as error:
+            raise ConfigurationError(tuple(_problem(item["loc"], item["msg"]) for item in error.errors())) from None
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> FieldProblem:
+    text = "is missing" if message == "Field required" else message.removeprefix("Value error, ")
+    return FieldProblem(str(location[0]), text)
