@@ -101,8 +101,11 @@ class Table(Protocol):
         """Remove a row. RowChanged when an ETag is given and does not match."""
         ...
 
-    def transact(self, partition: str, operations: Sequence[Operation]) -> None:
-        """Write up to 100 rows of one partition, all or none. RowExists or RowChanged when one does not fit."""
+    def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
+        """Write up to 100 rows of one partition, all or none; return their new ETags in order ("" for a Delete).
+
+        RowExists or RowChanged when one does not fit.
+        """
         ...
 
     def query(
