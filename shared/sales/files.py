@@ -1,0 +1,64 @@
+"""A file dropped into `erp-inbox` (INC-09)."""
+
+from dataclasses import dataclass
+
+from shared.kernel.clock import business_day
+from shared.kernel.errors import DataRefused, InvalidRequest
+from shared.sales.context import ImportContext
+from shared.sales.file_source import day_of_file
+from shared.sales.outcome import fail_run
+from shared.sales.runs import ImportRun, Trigger
+from shared.sales.start import StartRequest, start_import
+
+
+@dataclass(frozen=True)
+class DroppedFile:
+    """A version of a file in the inbox."""
+
+    name: str
+    etag: str
+
+
+def import_file(context: ImportContext, name: str) -> str | None:
+    """Start the import of a file; None when it is gone. Idempotent by the file's name and ETag.
+
+    A file that does not say what it is about becomes a failed run and goes to quarantine.
+    """
+    info = context.inbox.info(name)
+    if info is None:
+        return None
+    file = DroppedFile(name, info.etag)
+    key = f"file|{file.name}|{file.etag}"
+    result = context.once.run("import-file", key, lambda: {"runId": _start(context, file)})
+    return str(result["runId"])
+
+
+def _start(context: ImportContext, file: DroppedFile) -> str:
+    try:
+        day = day_of_file(context.inbox, file.name, file.etag, context.rules.time_zone)
+        return start_import(
+            context,
+            StartRequest(day, Trigger.FILE, "erp-inbox", file_name=file.name, file_etag=file.etag),
+        )
+    except (DataRefused, InvalidRequest) as error:
+        return _refuse(context, file, DataRefused(error.message))
+
+
+def _refuse(context: ImportContext, file: DroppedFile, error: DataRefused) -> str:
+    run_id = context.new_id()
+    context.runs.create(
+        ImportRun(
+            run_id=run_id,
+            tenant=context.tenant,
+            source="file",
+            day=business_day(context.clock(), context.rules.time_zone),
+            trigger=Trigger.FILE,
+            started_by="erp-inbox",
+            requested_at=context.clock(),
+            file_name=file.name,
+            file_etag=file.etag,
+            correlation_id=run_id,
+        )
+    )
+    fail_run(context, run_id, error)
+    return run_id

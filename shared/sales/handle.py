@@ -1,0 +1,32 @@
+"""What the import queue's messages ask for, and what happens to a run whose message is given up."""
+
+from collections.abc import Callable
+
+from shared.kernel.errors import DataRefused, HubError
+from shared.kernel.message import Message
+from shared.sales.context import ImportContext
+from shared.sales.outcome import fail_run
+from shared.sales.publish import publish_run, republish_run
+from shared.sales.stage import stage_slice
+
+
+def handle_import_message(context: ImportContext, message: Message) -> None:
+    """Do what a message of the queue `import-slices` asks for. Idempotent by run and slice."""
+    handler = _HANDLERS.get(message.type)
+    if handler is None:
+        raise DataRefused(f"message {message.id!r} asks for {message.type!r}, which the import does not know")
+    handler(context, message)
+
+
+def give_up_import_message(context: ImportContext, message: Message, error: HubError) -> None:
+    """Let the run of a message that was parked end as Failed."""
+    run_id = message.data.get("runId")
+    if isinstance(run_id, str) and context.runs.find(run_id):
+        fail_run(context, run_id, error)
+
+
+_HANDLERS: dict[str, Callable[[ImportContext, Message], None]] = {
+    "import.stage": stage_slice,
+    "import.publish": lambda context, message: publish_run(context, str(message.data["runId"])),
+    "import.republish": lambda context, message: republish_run(context, str(message.data["runId"])),
+}

@@ -1,0 +1,32 @@
+"""Which hub employee an ERP employee ID stands for (INC-05).
+
+Table EmployeeMappings: partition tenant, row key ERP employee ID.
+"""
+
+from collections.abc import Collection, Mapping
+
+from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.table import MAX_OPERATIONS, Put, Table
+
+
+class MappingStore:
+    """The employee mappings of one tenant."""
+
+    def __init__(self, table: Table, tenant: str) -> None:
+        """Keep the table."""
+        self._table = table
+        self._tenant = tenant
+
+    def find(self, erp_employee_ids: Collection[str]) -> dict[str, str]:
+        """Return the hub employee of each ERP employee ID that is mapped; one range scan for all of them."""
+        if not erp_employee_ids:
+            return {}
+        keys = {join_key(erp_id) for erp_id in erp_employee_ids}
+        rows = self._table.query(self._tenant, key_from=min(keys), key_before=max(keys) + AFTER)
+        return {split_key(row.key)[0]: str(row.values["employeeId"]) for row in rows if row.key in keys}
+
+    def put(self, mappings: Mapping[str, str]) -> None:
+        """Store mappings, ERP employee ID to hub employee ID."""
+        rows = [Put(join_key(erp_id), {"employeeId": employee}) for erp_id, employee in mappings.items()]
+        for start in range(0, len(rows), MAX_OPERATIONS):
+            self._table.transact(self._tenant, rows[start : start + MAX_OPERATIONS])

@@ -1,0 +1,132 @@
+"""What a sale is, at the border and inside."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from shared.kernel.money import parse_amount
+
+
+def _exact_decimal(value: object) -> object:
+    """Read money from a JSON number that was parsed as Decimal, an integer, or decimal text; never from a float."""
+    if isinstance(value, str):
+        return parse_amount(value)
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        return parse_amount(str(value))
+    raise ValueError("must be a decimal number")
+
+
+def _whole_number(value: object) -> object:
+    """Read units: an integer, or its text (CSV); a number with decimals or a truth value is refused."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic turns a ValueError into a finding
+    return int(value) if isinstance(value, str) else value
+
+
+Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+ExactDecimal = Annotated[Decimal, BeforeValidator(_exact_decimal)]
+WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]
+
+
+class ErpRecord(BaseModel):
+    """One sale as the ERP sends it (INC-02); unknown extra fields are ignored.
+
+    `transactionType` is optional; an ERP that sends it says explicitly what is a return.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+    transactionId: Identifier  # noqa: N815 - the partner's own names
+    transactionDate: AwareDatetime  # noqa: N815
+    employeeId: Identifier  # noqa: N815
+    storeId: Identifier  # noqa: N815
+    salesAmount: ExactDecimal  # noqa: N815
+    unitsSold: WholeNumber  # noqa: N815
+    productCategory: str = ""  # noqa: N815
+    productSku: str = ""  # noqa: N815
+    transactionType: Literal["Sale", "Return"] | None = None  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A valid sale. `employee_id` is the ERP's; `amount_minor` is in cents of the configured currency."""
+
+    transaction_id: str
+    instant: datetime
+    employee_id: str
+    store_id: str
+    amount_minor: int
+    units_sold: int
+    product_category: str
+    product_sku: str
+
+
+class RejectReason(StrEnum):
+    """Why a record was not imported (INC-03)."""
+
+    SCHEMA_INVALID = "SchemaInvalid"
+    AMOUNT_PRECISION = "AmountPrecision"
+    NEGATIVE_AMOUNT = "NegativeAmount"
+    NEGATIVE_UNITS = "NegativeUnits"
+    OUTSIDE_BUSINESS_DAY = "OutsideBusinessDay"
+    UNKNOWN_STORE = "UnknownStore"
+    CONFLICTING_DUPLICATE = "ConflictingDuplicate"
+    DUPLICATE = "Duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one record is refused, in words for the operator. `field` is the partner's name of the field."""
+
+    reason: RejectReason
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """A record as it came: its line in the page (from 1) and its fields, or the text that does not parse."""
+
+    line: int
+    fields: dict[str, Any] | None
+    text: str = ""
+    """The raw text of a record that is not an object, with what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePage:
+    """A page of records. Totals are None where the source cannot know them beforehand (a file)."""
+
+    number: int
+    records: list[RawRecord]
+    next_cursor: str | None
+    total_records: int | None = None
+    total_pages: int | None = None
+    data_as_of: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """A sum of sales: amount in minor units, units, number of transactions."""
+
+    amount_minor: int = 0
+    units_sold: int = 0
+    transactions: int = 0
+
+    def add(self, amount_minor: int, units_sold: int, transactions: int = 1) -> None:
+        """Add sales to the sum (negative numbers take them out)."""
+        self.amount_minor += amount_minor
+        self.units_sold += units_sold
+        self.transactions += transactions
+
+    def take_in(self, other: "Tally") -> None:
+        """Add another sum."""
+        self.add(other.amount_minor, other.units_sold, other.transactions)
+
+
+SalesByEmployee = dict[tuple[str, str], Tally]
+"""Sums of one day by (employee ID, store ID)."""

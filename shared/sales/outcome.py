@@ -1,0 +1,166 @@
+"""How a run changes its state and how it ends: the import log, notifications, what follows (INC-06)."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from shared.kernel.clock import to_iso
+from shared.kernel.errors import HubError
+from shared.kernel.message import new_message
+from shared.kernel.money import amount_text
+from shared.kernel.pay_period import period_of
+from shared.kernel.table import RowChanged
+from shared.sales.context import CALCULATION_QUEUE, IMPORT_QUEUE, NOTIFICATION_QUEUE, ImportContext
+from shared.sales.quarantine import quarantine_file
+from shared.sales.runs import ImportRun, RunStatus
+from shared.sales.start import enqueue_slice
+
+MAX_GENERATIONS = 3
+"""How often a source that changes while it is read is read from the start."""
+
+
+def change_run(context: ImportContext, run: ImportRun, **changes: Any) -> ImportRun:  # noqa: ANN401 - fields of a run
+    """Change a run, over what others changed meanwhile; a run that has ended or began again is left alone."""
+    while True:
+        try:
+            return context.runs.save(replace(run, **changes))
+        except RowChanged:
+            fresh = context.runs.get(run.run_id)
+            if fresh.generation != run.generation or (fresh.status.final and fresh.status is not RunStatus.FAILED):
+                return fresh
+            run = fresh
+
+
+def begin_again(context: ImportContext, run_id: str, generation: int, error: HubError) -> None:
+    """Read the source from the start, under the next generation; fail the run when that was tried often enough."""
+    run = context.runs.get(run_id)
+    if run.generation != generation:
+        return
+    if generation >= MAX_GENERATIONS:
+        fail_run(context, run_id, error)
+        return
+    run = change_run(
+        context,
+        run,
+        generation=generation + 1,
+        status=RunStatus.QUEUED,
+        slice_count=0,
+        total_records=-1,
+        progress_at=context.clock(),
+    )
+    resume_run(context, run)
+
+
+def resume_run(context: ImportContext, run: ImportRun) -> None:
+    """Queue again whatever a run still has to do. Safe at any time: what is done or being done is not done twice."""
+    if run.status.final:
+        return
+    slices = context.slices.all(run)
+    if not slices:
+        enqueue_slice(context, run, 0, context.source_of(run).first_cursor)
+        return
+    for item in slices:
+        if not item.done:
+            enqueue_slice(context, run, item.number, item.cursor)
+    last = slices[-1]
+    if all(item.done for item in slices):
+        enqueue_slice(context, run, last.number, last.cursor)
+
+
+def enqueue_publish(context: ImportContext, run_id: str, correlation_id: str, *, again: bool = False) -> None:
+    """Queue the publishing of a run, or the look at a published one again."""
+    kind = "republish" if again else "publish"
+    message = new_message(
+        message_id=f"{run_id}-{kind}-{context.new_id()}" if again else f"{run_id}-{kind}",
+        message_type=f"import.{kind}",
+        tenant=context.tenant,
+        now=context.clock(),
+        subject=run_id,
+        correlation_id=correlation_id,
+        data={"runId": run_id},
+    )
+    context.queues.send(IMPORT_QUEUE, message)
+
+
+def complete_run(context: ImportContext, run: ImportRun) -> None:
+    """Tell that a run has been published, then let it end. Who receives a notification knows repeats by its ID."""
+    status = RunStatus.PARTIAL_SUCCESS if run.rejected else RunStatus.SUCCEEDED
+    _notify(context, run, "import.completed", status)
+    if context.rules.triggers_calculation:
+        period = period_of(run.day, context.rules.pay_calendar).name
+        message = new_message(
+            message_id=f"{run.run_id}-calculation",
+            message_type="calculation.requested",
+            tenant=context.tenant,
+            now=context.clock(),
+            subject=period,
+            correlation_id=run.correlation_id,
+            data={"period": period, "runId": run.run_id},
+        )
+        context.queues.send(CALCULATION_QUEUE, message)
+    change_run(context, run, status=status, finished_at=context.clock())
+
+
+def supersede_run(context: ImportContext, run: ImportRun) -> None:
+    """End a run that a later one overtook."""
+    change_run(context, run, status=RunStatus.SUPERSEDED, finished_at=context.clock())
+
+
+def fail_run(context: ImportContext, run_id: str, error: HubError) -> None:
+    """End a run as Failed with the reason. A file goes to quarantine. A run that was published stays so."""
+    run = context.runs.get(run_id)
+    if run.status.final and run.status is not RunStatus.FAILED:
+        return
+    failed = replace(run, failure_code=error.code, failure=error.message[:2000])
+    if run.file_name:
+        quarantine_file(context, failed)
+    _notify(context, failed, "import.failed", RunStatus.FAILED)
+    change_run(
+        context,
+        run,
+        status=RunStatus.FAILED,
+        failure_code=failed.failure_code,
+        failure=failed.failure,
+        finished_at=context.clock(),
+    )
+
+
+def _notify(context: ImportContext, run: ImportRun, event: str, status: RunStatus) -> None:
+    message = new_message(
+        message_id=f"{run.run_id}-{event}",
+        message_type=event,
+        tenant=context.tenant,
+        now=context.clock(),
+        subject=run.run_id,
+        correlation_id=run.correlation_id,
+        data=json.loads(json.dumps(run_summary(run, status))),
+    )
+    context.queues.send(NOTIFICATION_QUEUE, message)
+
+
+def run_summary(run: ImportRun, status: RunStatus) -> dict[str, Any]:
+    """Return what a person wants to know of a run; money as decimal text."""
+    return {
+        "runId": run.run_id,
+        "date": run.day.isoformat(),
+        "storeId": run.store_id or None,
+        "source": run.source,
+        "fileName": run.file_name or None,
+        "status": status.value,
+        "trigger": run.trigger.value,
+        "startedBy": run.started_by,
+        "requestedAt": to_iso(run.requested_at),
+        "pages": run.pages,
+        "recordsRead": run.records_read,
+        "rejected": run.rejected,
+        "rejectedByReason": dict(run.rejected_by_reason),
+        "duplicates": run.duplicates,
+        "staged": run.staged,
+        "stagedAmount": amount_text(run.staged_amount_minor),
+        "published": run.published,
+        "publishedAmount": amount_text(run.published_amount_minor),
+        "held": run.held,
+        "heldAmount": amount_text(run.held_amount_minor),
+        "failureCode": run.failure_code or None,
+        "failure": run.failure or None,
+    }

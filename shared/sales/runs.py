@@ -1,0 +1,219 @@
+"""Import runs: the import log, newest first (INC-06).
+
+Table ImportRuns: partition tenant, row key newest-first time + run ID, so that the log is a range scan and a run
+is a point read. The row `~sequence` beside them numbers the runs of a tenant: of two runs over the same sales,
+the one with the higher number began to read later and is the one that counts (INC-07).
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from shared.kernel.clock import from_iso, to_iso
+from shared.kernel.errors import NotFound
+from shared.kernel.identifiers import newest_first
+from shared.kernel.table import Insert, Page, Replace, Row, RowChanged, RowExists, Table, Value
+
+_SEQUENCE = "~sequence"
+"""Sorts after every run key (they begin with a hexadecimal digit)."""
+
+
+class RunStatus(StrEnum):
+    """How far a run is. The last four are final."""
+
+    QUEUED = "Queued"
+    STAGING = "Staging"
+    PUBLISHING = "Publishing"
+    SUCCEEDED = "Succeeded"
+    PARTIAL_SUCCESS = "PartialSuccess"
+    """Published, without the records that were rejected."""
+    SUPERSEDED = "Superseded"
+    """A run that began later was published first; this one changed nothing."""
+    FAILED = "Failed"
+
+    @property
+    def final(self) -> bool:
+        """Tell whether the run has ended."""
+        return self not in (RunStatus.QUEUED, RunStatus.STAGING, RunStatus.PUBLISHING)
+
+
+class Trigger(StrEnum):
+    """What started a run."""
+
+    TIMER = "Timer"
+    MANUAL = "Manual"
+    API = "Api"
+    FILE = "File"
+    WATCHDOG = "Watchdog"
+
+
+@dataclass(frozen=True)
+class ImportRun:
+    """One import of the sales of a business day. Amounts in minor units, durations in seconds."""
+
+    run_id: str
+    tenant: str
+    source: str
+    day: date
+    trigger: Trigger
+    started_by: str
+    requested_at: datetime
+    status: RunStatus = RunStatus.QUEUED
+    store_id: str = ""
+    """The only store that was asked for; empty: all."""
+    file_name: str = ""
+    file_etag: str = ""
+    correlation_id: str = ""
+    sequence: int = 0
+    generation: int = 1
+    """Counts the attempts to read a source that changed while it was read."""
+    slice_count: int = 0
+    """0 while it is not known."""
+    total_records: int = -1
+    """What the source says it holds; -1 while it is not known."""
+    progress_at: datetime | None = None
+    finished_at: datetime | None = None
+    pages: int = 0
+    records_read: int = 0
+    rejected: int = 0
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    staged: int = 0
+    staged_amount_minor: int = 0
+    published: int = 0
+    published_amount_minor: int = 0
+    held: int = 0
+    held_amount_minor: int = 0
+    unmapped_employees: int = 0
+    elsewhere: int = 0
+    """Sales that a run which began later holds, under another day or store."""
+    elsewhere_amount_minor: int = 0
+    data_as_of: str = ""
+    failure_code: str = ""
+    failure: str = ""
+    staging_seconds: float = 0.0
+    publishing_seconds: float = 0.0
+    etag: str = field(default="", compare=False)
+
+    def values(self) -> dict[str, Value]:
+        """Return the run as a table row."""
+        return {
+            _camel(item.name): _cell(value)
+            for item in fields(self)
+            if item.name != "etag" and (value := getattr(self, item.name)) is not None
+        }
+
+
+class RunStore:
+    """The runs of one tenant."""
+
+    def __init__(self, table: Table, tenant: str) -> None:
+        """Keep the table."""
+        self._table = table
+        self._tenant = tenant
+
+    def create(self, run: ImportRun) -> ImportRun:
+        """Store a new run under the next number of the tenant."""
+        while True:
+            counter = self._table.get(self._tenant, _SEQUENCE)
+            number = 1 + (_integer(counter.values, "last") if counter else 0)
+            numbered = replace(run, sequence=number)
+            count: dict[str, Value] = {"last": number}
+            next_number = Replace(_SEQUENCE, count, counter.etag) if counter else Insert(_SEQUENCE, count)
+            try:
+                etags = self._table.transact(
+                    self._tenant, [Insert(newest_first(run.run_id), numbered.values()), next_number]
+                )
+            except (RowChanged, RowExists):
+                if existing := self.find(run.run_id):
+                    return existing
+                continue
+            return replace(numbered, etag=etags[0])
+
+    def find(self, run_id: str) -> ImportRun | None:
+        """Return a run, or None."""
+        try:
+            key = newest_first(run_id)
+        except ValueError:
+            return None
+        row = self._table.get(self._tenant, key)
+        return _run(row) if row else None
+
+    def get(self, run_id: str) -> ImportRun:
+        """Return a run. NotFound when there is none."""
+        if run := self.find(run_id):
+            return run
+        raise NotFound(f"there is no import run {run_id!r}")
+
+    def save(self, run: ImportRun) -> ImportRun:
+        """Write a run over the version that it was read as. RowChanged when somebody was faster."""
+        row = Row(self._tenant, newest_first(run.run_id), {}, run.etag)
+        return replace(run, etag=self._table.replace(row, run.values()))
+
+    def page(self, size: int, position: str | None, equal: Mapping[str, str | int | bool]) -> Page:
+        """Return a page of the log, newest first; `runs_of` reads its rows."""
+        return self._table.page(self._tenant, size=size, position=position, key_before=_SEQUENCE, equal=equal)
+
+    def since(self, run_id: str) -> Iterator[ImportRun]:
+        """Yield the runs made after a run ID (a UUIDv7, whose time is what counts), newest first."""
+        rows = self._table.query(self._tenant, key_before=newest_first(run_id))
+        return (_run(row) for row in rows)
+
+
+def runs_of(page: Page) -> list[ImportRun]:
+    """Return the runs on a page of the log."""
+    return [_run(row) for row in page.rows]
+
+
+def _run(row: Row) -> ImportRun:
+    values = row.values
+    given: dict[str, Any] = {
+        item.name: values[_camel(item.name)]
+        for item in fields(ImportRun)
+        if item.name != "etag" and _camel(item.name) in values
+    }
+    for name, read in _READERS.items():
+        if name in given:
+            given[name] = read(given[name])
+    return ImportRun(**given, etag=row.etag)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "day": date.fromisoformat,
+    "trigger": Trigger,
+    "status": RunStatus,
+    "requested_at": from_iso,
+    "progress_at": from_iso,
+    "finished_at": from_iso,
+    "rejected_by_reason": json.loads,
+    "staging_seconds": float,
+    "publishing_seconds": float,
+}
+
+
+def _integer(values: Mapping[str, Value], name: str) -> int:
+    value = values[name]
+    assert isinstance(value, int)
+    return value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.title() for part in rest)
+
+
+def _cell(value: object) -> Value:
+    match value:
+        case str() | int():
+            return value
+        case datetime():
+            return to_iso(value)
+        case date():
+            return value.isoformat()
+        case float():
+            return f"{value:.3f}"
+        case _:
+            return json.dumps(value, sort_keys=True)

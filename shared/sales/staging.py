@@ -1,0 +1,111 @@
+"""Staged sales: every valid record of a run, as it will be counted (INC-04).
+
+Table StagingSalesData: partition tenant|run (the batch)|generation-slice, row key transaction ID. A slice writes full
+transactions of 100 rows into its own partition; doing it again overwrites. Rows carry the attempt that wrote them,
+so that what an attempt that was given up left behind is never read.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+
+from shared.kernel.clock import from_iso, to_iso
+from shared.kernel.keys import join_key, split_key
+from shared.kernel.table import MAX_OPERATIONS, Delete, Operation, Put, Row, Table, Value
+from shared.sales.models import Sale
+from shared.sales.runs import ImportRun
+from shared.sales.slices import Slice
+
+_MAX_IN_FLIGHT = 8
+"""Transactions handed to the writers before the reader waits: bounds memory, keeps the writers busy."""
+
+
+class StagingWriter:
+    """Writes the sales of one attempt at a slice in transactions of 100 rows."""
+
+    def __init__(self, table: Table, run: ImportRun, item: Slice, executor: Executor) -> None:
+        """Write into the slice's partition with the executor's threads."""
+        self._table = table
+        self._partition = _partition(run, item)
+        self._run_id = run.run_id
+        self._attempt = item.attempt
+        self._executor = executor
+        self._batch: list[Operation] = []
+        self._in_flight: list[Future[object]] = []
+
+    def add(self, sale: Sale, page: int, line: int) -> None:
+        """Take a sale; writes when 100 are together. Raises what an earlier write raised."""
+        self._batch.append(Put(join_key(sale.transaction_id), self._values(sale, page, line)))
+        if len(self._batch) == MAX_OPERATIONS:
+            self._send()
+
+    def flush(self) -> None:
+        """Write what is left and wait until everything is stored."""
+        if self._batch:
+            self._send()
+        for future in self._in_flight:
+            future.result()
+        self._in_flight.clear()
+
+    def _send(self) -> None:
+        if len(self._in_flight) >= _MAX_IN_FLIGHT:
+            self._in_flight.pop(0).result()
+        self._in_flight.append(self._executor.submit(self._table.transact, self._partition, self._batch))
+        self._batch = []
+
+    def _values(self, sale: Sale, page: int, line: int) -> dict[str, Value]:
+        return {
+            "batchId": self._run_id,
+            "transactionDate": to_iso(sale.instant),
+            "employeeId": sale.employee_id,
+            "storeId": sale.store_id,
+            "salesAmountMinor": sale.amount_minor,
+            "unitsSold": sale.units_sold,
+            "productCategory": sale.product_category,
+            "productSku": sale.product_sku,
+            "page": page,
+            "line": line,
+            "attempt": self._attempt,
+        }
+
+
+def clear_staging(table: Table, run: ImportRun, item: Slice) -> None:
+    """Remove what earlier attempts at a slice left."""
+    partition = _partition(run, item)
+    keys = [row.key for row in table.query(partition, select=["attempt"])]
+    for start in range(0, len(keys), MAX_OPERATIONS):
+        table.transact(partition, [Delete(key) for key in keys[start : start + MAX_OPERATIONS]])
+
+
+@dataclass(frozen=True, slots=True)
+class StagedSale:
+    """A staged sale and where in the source it stood."""
+
+    sale: Sale
+    page: int
+    line: int
+
+
+def staged_sales(table: Table, run: ImportRun, item: Slice) -> Iterator[StagedSale]:
+    """Yield the staged sales of a slice that is done, by transaction ID."""
+    for row in table.query(_partition(run, item), equal={"attempt": item.attempt}):
+        yield _sale(row)
+
+
+def _partition(run: ImportRun, item: Slice) -> str:
+    return join_key(run.tenant, run.run_id, f"{item.generation}-{item.number:05d}")
+
+
+def _sale(row: Row) -> StagedSale:
+    values = row.values
+    sale = Sale(
+        transaction_id=split_key(row.key)[0],
+        instant=from_iso(str(values["transactionDate"])),
+        employee_id=str(values["employeeId"]),
+        store_id=str(values["storeId"]),
+        amount_minor=int(str(values["salesAmountMinor"])),
+        units_sold=int(str(values["unitsSold"])),
+        product_category=str(values["productCategory"]),
+        product_sku=str(values["productSku"]),
+    )
+    return StagedSale(sale, int(str(values["page"])), int(str(values["line"])))

@@ -1,0 +1,87 @@
+"""Start an import: by the timer, by hand, by the API, by a dropped file, or by the watchdog (INC-01, INC-09)."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from shared.kernel.clock import business_day
+from shared.kernel.errors import InvalidRequest
+from shared.kernel.message import new_message
+from shared.sales.context import IMPORT_QUEUE, ImportContext
+from shared.sales.runs import ImportRun, Trigger
+
+
+@dataclass(frozen=True)
+class StartRequest:
+    """What is to be imported, and who says so.
+
+    `key` makes it happen once: the same key gives the same run. None: each request is a run of its own.
+    """
+
+    day: date
+    trigger: Trigger
+    started_by: str
+    key: str | None = None
+    store_id: str = ""
+    file_name: str = ""
+    file_etag: str = ""
+    correlation_id: str = ""
+
+
+def start_import(context: ImportContext, request: StartRequest) -> str:
+    """Store a run, queue its first slice, return its ID. Idempotent by `request.key`.
+
+    InvalidRequest for a day that has not begun yet in the business time zone.
+    """
+    if request.day > business_day(context.clock(), context.rules.time_zone):
+        raise InvalidRequest(f"{request.day.isoformat()} is in the future: there are no sales to import yet")
+    if request.key is None:
+        return _create(context, request)
+    result = context.once.run("start-import", request.key, lambda: {"runId": _create(context, request)})
+    return str(result["runId"])
+
+
+def yesterday(context: ImportContext) -> date:
+    """Return yesterday in the business time zone: the timer's day."""
+    return business_day(context.clock(), context.rules.time_zone) - timedelta(days=1)
+
+
+def start_daily_import(context: ImportContext, trigger: Trigger, started_by: str) -> str:
+    """Start the import of yesterday. Idempotent by the day, whoever asks: timer, second instance, watchdog."""
+    day = yesterday(context)
+    return start_import(context, StartRequest(day, trigger, started_by, key=f"daily|{day.isoformat()}"))
+
+
+def enqueue_slice(context: ImportContext, run: ImportRun, number: int, cursor: str) -> None:
+    """Queue a slice of a run. The message's ID is the slice's, so that repeats are recognisable."""
+    message = new_message(
+        message_id=f"{run.run_id}-{run.generation}-{number}",
+        message_type="import.stage",
+        tenant=context.tenant,
+        now=context.clock(),
+        subject=run.run_id,
+        correlation_id=run.correlation_id,
+        data={"runId": run.run_id, "generation": run.generation, "slice": number, "cursor": cursor},
+    )
+    context.queues.send(IMPORT_QUEUE, message)
+
+
+def _create(context: ImportContext, request: StartRequest) -> str:
+    run_id = context.new_id()
+    run = context.runs.create(
+        ImportRun(
+            run_id=run_id,
+            tenant=context.tenant,
+            source="file" if request.file_name else "erp",
+            day=request.day,
+            trigger=request.trigger,
+            started_by=request.started_by,
+            requested_at=context.clock(),
+            progress_at=context.clock(),
+            store_id=request.store_id,
+            file_name=request.file_name,
+            file_etag=request.file_etag,
+            correlation_id=request.correlation_id or run_id,
+        )
+    )
+    enqueue_slice(context, run, 0, context.source_of(run).first_cursor)
+    return run.run_id
