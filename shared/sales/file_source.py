@@ -9,14 +9,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.kernel.blob import BlobChanged, BlobContainer, BlobMissing
-from shared.kernel.clock import business_day
+from shared.kernel.clock import business_day, from_iso
 from shared.kernel.errors import DataRefused
 from shared.sales.models import RawRecord, SourcePage
 
@@ -82,7 +82,7 @@ class FileSource:
             yield from _split_lines(self._name, self._inbox.stream(self._name, offset=offset, etag=self._etag))
         except (BlobMissing, BlobChanged):
             raise DataRefused(
-                f"file {self._name!r} was removed or replaced before it was read; a replacement has an import of its own"
+                f"file {self._name!r} was removed or replaced before it was read; a replacement is imported by itself"
             ) from None
 
 
@@ -95,9 +95,7 @@ def day_of_file(inbox: BlobContainer, name: str, etag: str, zone: ZoneInfo) -> d
             raise DataRefused(f"file {name!r}: {match[1]} is no date") from None
     first = next(FileSource(inbox, name, etag).pages("0", 1, 1)).records[0]
     try:
-        instant = datetime.fromisoformat(str((first.fields or {})["transactionDate"]))
-        if instant.tzinfo is None:
-            raise ValueError("no UTC offset")
+        instant = from_iso(str((first.fields or {})["transactionDate"]))
     except (KeyError, ValueError):
         text = f"file {name!r}: neither the name nor the first record's transactionDate tells the business day"
         raise DataRefused(text) from None

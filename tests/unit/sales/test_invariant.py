@@ -1,0 +1,187 @@
+"""INC-07: whatever is repeated, run at once, killed or corrected, SalesMetrics equals one clean run on the latest data."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from shared.kernel.message import parse_message
+from shared.sales.context import IMPORT_QUEUE
+from shared.sales.employees import map_employees
+from shared.sales.handle import handle_import_message
+from shared.sales.runs import RunStatus, Trigger
+from shared.sales.start import StartRequest, start_import
+from shared.sales.watchdog import watch_imports
+from tests.unit.sales.world import Killed, World
+
+DAYS = [date(2025, 1, 14), date(2025, 1, 15), date(2025, 1, 16)]
+EMPLOYEES = ["E1", "E2", "E3", "E4"]
+STORES = ["S1", "S2"]
+TRANSACTIONS = [f"T{number}" for number in range(14)]
+
+days = st.sampled_from(DAYS)
+small = st.integers(0, 50)
+
+
+class ImportMachine(RuleBasedStateMachine):
+    """Sales are made, corrected and moved; runs start, interleave and die; employees appear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(page_size=2, pages_per_slice=2)
+        self.mapping: dict[str, str] = {}
+        self.stale: set[date] = set()
+
+    @initialize()
+    def first_employees(self) -> None:
+        self._map("E1")
+        self._map("E2")
+
+    def _map(self, erp_id: str) -> None:
+        self.mapping[erp_id] = f"H-{erp_id}"
+        map_employees(self.world.context, {erp_id: f"H-{erp_id}"})
+
+    @rule(
+        day=days,
+        transaction=st.sampled_from(TRANSACTIONS),
+        employee=st.sampled_from(EMPLOYEES),
+        cents=st.integers(1, 9999),
+        store=st.sampled_from(STORES),
+    )
+    def sell_or_correct_or_move(self, day: date, transaction: str, employee: str, cents: int, store: str) -> None:
+        for other, sales in self.world.erp.days.items():
+            if transaction in sales:
+                self.stale.add(other)
+        self.world.erp.remove(transaction)
+        self.world.erp.sell(day, transaction, employee, f"{cents / 100:.2f}", store=store)
+        self.stale.add(day)
+
+    @rule(transaction=st.sampled_from(TRANSACTIONS))
+    def take_back(self, transaction: str) -> None:
+        for day, sales in self.world.erp.days.items():
+            if sales.pop(transaction, None):
+                self.stale.add(day)
+
+    @rule(day=days)
+    def start(self, day: date) -> None:
+        start_import(self.world.context, StartRequest(day, Trigger.API, "somebody"))
+        self.stale.discard(day)
+
+    @rule(day=days, store=st.sampled_from(STORES))
+    def start_one_store(self, day: date, store: str) -> None:
+        start_import(self.world.context, StartRequest(day, Trigger.API, "somebody", store_id=store))
+
+    @rule(index=small)
+    def work_a_little(self, index: int) -> None:
+        self.world.deliver(index)
+
+    @rule(index=small)
+    def deliver_twice(self, index: int) -> None:
+        self.world.deliver(index, keep=True)
+
+    @rule(index=small, steps=st.integers(1, 40))
+    def kill_a_worker(self, index: int, steps: int) -> None:
+        left = steps
+
+        def die(_operation: str, _name: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+
+        self.world.hook = die
+        try:
+            self.world.deliver(index)
+        finally:
+            self.world.hook = lambda _operation, _name: None
+
+    @rule(index=small, other=small, steps=st.integers(1, 40))
+    def let_one_worker_run_inside_another(self, index: int, other: int, steps: int) -> None:
+        left = steps
+
+        def interrupt(_operation: str, _name: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self.world.hook = lambda _operation, _name: None
+                self.world.deliver(other)
+
+        self.world.hook = interrupt
+        try:
+            self.world.deliver(index)
+        finally:
+            self.world.hook = lambda _operation, _name: None
+
+    @precondition(lambda self: len(self.mapping) < len(EMPLOYEES))
+    @rule()
+    def an_employee_appears(self) -> None:
+        self._map(EMPLOYEES[len(self.mapping)])
+
+    @rule(seconds=st.integers(1, 100))
+    def time_passes(self, seconds: int) -> None:
+        self.world.now += timedelta(seconds=seconds)
+
+    @invariant()
+    def sums_fit_together(self) -> None:
+        for item in self.world.context.metrics.of_period("2025-01"):
+            cells = [cell for stores in item.days.values() for cell in stores.values()]
+            assert item.total.amount_minor == sum(cell[0] for cell in cells)
+            assert item.total.transactions == sum(cell[2] for cell in cells)
+
+    def teardown(self) -> None:
+        for day in sorted(self.stale):
+            start_import(self.world.context, StartRequest(day, Trigger.API, "somebody"))
+        self.world.work()
+        self.world.now += timedelta(hours=1)
+        watch_imports(self.world.context)
+        self.world.work()
+        assert self.world.metrics() == self.world.clean_metrics(self.mapping)
+        assert all(run.status.final for run in self.world.context.runs.since("00000000-0000-7000-8000-000000000000"))
+
+
+ImportMachine.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestImportInvariant = ImportMachine.TestCase
+
+
+@pytest.mark.parametrize("victim", range(1, 120))
+def test_a_worker_killed_at_any_storage_operation_leaves_the_same_result(victim: int) -> None:
+    """INC-07: one kill before each storage operation of a run of several slices."""
+    world = World(page_size=2, pages_per_slice=2)
+    mapping = {"E1": "H-E1", "E2": "H-E2"}
+    map_employees(world.context, mapping)
+    for number in range(11):
+        world.erp.sell(DAYS[1], f"T{number}", EMPLOYEES[number % 3], f"{number + 1}.10")
+    operations = 0
+
+    def die_once(_operation: str, _name: str) -> None:
+        nonlocal operations
+        operations += 1
+        if operations == victim:
+            raise Killed
+
+    run_id = start_import(world.context, StartRequest(DAYS[1], Trigger.TIMER, "timer"))
+    world.hook = die_once
+    while world.deliver():
+        pass
+    world.work()
+    assert world.metrics() == world.clean_metrics(mapping)
+    run = world.context.runs.get(run_id)
+    assert (run.status, run.staged, run.held) == (RunStatus.SUCCEEDED, 11, 3)
+
+
+def test_a_message_that_comes_again_after_the_end_changes_nothing() -> None:
+    """INC-07: the broker delivers at least once."""
+    world = World()
+    map_employees(world.context, {"E1": "H-E1"})
+    world.erp.sell(DAYS[1], "T1", "E1", "10.00")
+    start_import(world.context, StartRequest(DAYS[1], Trigger.TIMER, "timer"))
+    text = world.queues.take(IMPORT_QUEUE)
+    assert text is not None
+    handle_import_message(world.context, parse_message(text))
+    before = world.metrics()
+    handle_import_message(world.context, parse_message(text))
+    assert world.metrics() == before == {"H-E1": (1000, 1, 1)}
