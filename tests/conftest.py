@@ -1,0 +1,40 @@
+"""What every test may ask for: the emulator, an account on it, names that nobody else uses."""
+
+import os
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings
+
+from local.azurite_process import Azurite, free_ports
+from shared.adapters.storage_account import StorageAccount
+
+settings.register_profile("hub", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("hub")
+
+_OWN = ("HUB_", "ERP_", "AUTH_", "IMPORT_", "PAY_", "HR_", "PAYROLL_", "AZURE", "WEBSITE_", "FUNCTIONS_")
+for _name in list(os.environ):
+    # Before anything reads them: a proxy would catch loopback calls, a developer's settings would change results.
+    if _name.lower().endswith("_proxy") or _name.upper().startswith(_OWN):
+        del os.environ[_name]
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """One Azurite for the session, in memory, on free ports."""
+    with Azurite(free_ports()) as running:
+        yield running
+
+
+@pytest.fixture
+def storage_account(azurite: Azurite) -> StorageAccount:
+    """A fresh account object (its transaction count begins at zero) on the session's Azurite."""
+    return StorageAccount(azurite.connection_string)
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Return a function that makes a name unique: letters and digits for tables, lower case for queues, containers."""
+    suffix = uuid4().hex[:12]
+    return lambda name: f"{name}{suffix}"
