@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import IO, NamedTuple, Self
 
 from local.orphan_guard import end_with_parent
 
@@ -51,8 +51,7 @@ class Azurite:
         self.ports = ports or Ports()
         self._location = location
         self._process: subprocess.Popen[bytes] | None = None
-        # A file, not a pipe: nobody reads while Azurite runs, and a full pipe would stop it.
-        self._output = tempfile.TemporaryFile()
+        self._resources = ExitStack()
 
     @property
     def connection_string(self) -> str:
@@ -73,12 +72,14 @@ class Azurite:
         command = self._command()
         for port in self.ports:
             _require_free(port)
+        # A file, not a pipe: nobody reads while Azurite runs, and a full pipe would stop it.
+        output = self._resources.enter_context(tempfile.TemporaryFile())
         self._process = subprocess.Popen(
-            end_with_parent(command), stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT
+            end_with_parent(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
         atexit.register(self.stop)
         try:
-            self._await()
+            self._await(output)
         except BaseException:
             self.stop()
             raise
@@ -90,6 +91,7 @@ class Azurite:
         process, self._process = self._process, None
         if process is None:
             return
+        self._resources.close()
         process.terminate()
         try:
             process.wait(timeout=10)
@@ -119,21 +121,21 @@ class Azurite:
         self._location.mkdir(parents=True, exist_ok=True)
         return [*command, "--location", os.fspath(self._location)]
 
-    def _await(self) -> None:
+    def _await(self, output: IO[bytes]) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         for port in self.ports:
             while not _answers(port):
                 if self._process.poll() is not None:
-                    raise AzuriteError(f"Azurite ended at once: {self._last_words()}")
+                    raise AzuriteError(f"Azurite ended at once: {_last_words(output)}")
                 if time.monotonic() > deadline:
                     raise AzuriteError(f"Azurite did not listen on port {port} within {START_SECONDS:.0f} s")
                 time.sleep(0.05)
 
-    def _last_words(self) -> str:
-        self._output.seek(0)
-        output = self._output.read()
-        return " ".join(output.decode(errors="replace").split())[-300:] or "it said nothing"
+
+def _last_words(output: IO[bytes]) -> str:
+    output.seek(0)
+    return " ".join(output.read().decode(errors="replace").split())[-300:] or "it said nothing"
 
 
 def _answers(port: int) -> bool:
