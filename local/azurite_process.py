@@ -73,7 +73,7 @@ class Azurite:
         for port in self.ports:
             _require_free(port)
         # A file, not a pipe: nobody reads while Azurite runs, and a full pipe would stop it.
-        output = self._resources.enter_context(tempfile.TemporaryFile())
+        output = self._resources.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by stop()
         self._process = subprocess.Popen(
             end_with_parent(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )

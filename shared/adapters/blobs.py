@@ -1,15 +1,18 @@
 """The blob port on Azure Blob Storage."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.blob_names import check_container_name, quoted_etag
 from shared.adapters.storage_account import StorageAccount
 from shared.kernel.blob import BlobChanged, BlobInfo, BlobMissing
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
 
-_PIECE = 4 * 1024 * 1024
+PIECE = 4 * 1024 * 1024
+"""Bytes of one range: a blob of any size is streamed in the memory of one piece."""
 
 
 class AzureBlobs:
@@ -21,6 +24,7 @@ class AzureBlobs:
 
     def container(self, name: str) -> "AzureContainer":
         """Return a container; it is created when first written to."""
+        check_container_name(name)
         return AzureContainer(self._account, name)
 
 
@@ -30,105 +34,116 @@ class AzureContainer:
     def __init__(self, account: StorageAccount, name: str) -> None:
         """Keep account and name."""
         self._account = account
-        self.name = name
-
-    def _client(self, name: str) -> "BlobClient":
-        return self._account.blobs.get_blob_client(self.name, name)
+        self._name = name
 
     def read(self, name: str, *, etag: str | None = None) -> bytes:
         """Return the whole blob. BlobMissing; BlobChanged when the ETag does not match."""
         return b"".join(self.stream(name, etag=etag))
 
     def stream(self, name: str, *, offset: int = 0, etag: str | None = None) -> Iterator[bytes]:
-        """Yield the blob from a byte offset on, all of the same version."""
-        from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
-
-        try:
-            while True:
-                try:
-                    part = self._client(name).download_blob(offset=offset, length=_PIECE, **_unchanged(etag))
-                except HttpResponseError as error:
-                    if error.status_code == 416:  # the offset is the end of the blob
-                        return
-                    raise
-                etag = part.properties.etag
-                content = part.readall()
-                yield content
-                offset += len(content)
-                if len(content) < _PIECE:
-                    return
-        except ResourceNotFoundError:
-            raise BlobMissing(f"{self.name}/{name}") from None
-        except ResourceModifiedError:
-            raise BlobChanged(f"{self.name}/{name}") from None
+        """Yield the blob from a byte offset on in pieces, all of the same version."""
+        client = self._client(name)
+        while True:
+            with self._named_errors(name):
+                piece, size, etag = _download(client, offset, etag)
+            if piece:
+                yield piece
+            offset += PIECE
+            if offset >= size:
+                return
 
     def write(
-        self, name: str, content: bytes, *, content_type: str = "application/octet-stream", overwrite: bool = True
+        self,
+        name: str,
+        content: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        overwrite: bool = True,
     ) -> str:
         """Store bytes, return the ETag. BlobChanged when it exists and may not be overwritten."""
-        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+        from azure.core.exceptions import ResourceNotFoundError
         from azure.storage.blob import ContentSettings
 
-        def upload() -> str:
-            settings = ContentSettings(content_type=content_type)
-            answer = self._client(name).upload_blob(content, overwrite=overwrite, content_settings=settings)
-            return _etag(answer["etag"])
-
-        try:
-            return upload()
-        except ResourceExistsError:
-            raise BlobChanged(f"{self.name}/{name}") from None
-        except ResourceNotFoundError:
-            self._create()
-            return upload()
+        settings = ContentSettings(content_type=content_type)
+        client = self._client(name)
+        with self._named_errors(name):
+            try:
+                answer = client.upload_blob(content, overwrite=overwrite, content_settings=settings)
+            except ResourceNotFoundError:
+                self._create()
+                answer = client.upload_blob(content, overwrite=overwrite, content_settings=settings)
+        return quoted_etag(answer["etag"])
 
     def info(self, name: str) -> BlobInfo | None:
         """Return size and ETag, or None."""
-        from azure.core.exceptions import ResourceNotFoundError
-
         try:
-            properties = self._client(name).get_blob_properties()
-        except ResourceNotFoundError:
+            with self._named_errors(name):
+                found = self._client(name).get_blob_properties()
+        except BlobMissing:
             return None
-        return BlobInfo(name, properties.size, _etag(properties.etag), dict(properties.metadata or {}))
+        return BlobInfo(name, found.size, quoted_etag(found.etag), dict(found.metadata or {}))
 
     def delete(self, name: str, *, etag: str | None = None) -> None:
         """Remove a blob; a missing one is no error. BlobChanged when the ETag does not match."""
-        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
-
         try:
-            self._client(name).delete_blob(**_unchanged(etag))
-        except ResourceNotFoundError:
+            with self._named_errors(name):
+                self._client(name).delete_blob(**_unchanged(etag))
+        except BlobMissing:
             return
-        except ResourceModifiedError:
-            raise BlobChanged(f"{self.name}/{name}") from None
 
     def list(self, prefix: str = "") -> Iterator[BlobInfo]:
         """Yield the blobs whose name begins with the prefix, in name order."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        client = self._account.blobs.get_container_client(self.name)
+        container = self._account.blobs.get_container_client(self._name)
         try:
-            for blob in client.list_blobs(name_starts_with=prefix):
-                yield BlobInfo(blob.name, blob.size, _etag(blob.etag), dict(blob.metadata or {}))
+            for blob in container.list_blobs(name_starts_with=prefix, include=["metadata"]):
+                yield BlobInfo(blob.name, blob.size, quoted_etag(blob.etag), dict(blob.metadata or {}))
         except ResourceNotFoundError:
             return
+
+    def _client(self, name: str) -> "BlobClient":
+        return self._account.blobs.get_blob_client(self._name, name)
 
     def _create(self) -> None:
         from azure.core.exceptions import ResourceExistsError
 
         try:
-            self._account.blobs.create_container(self.name)
+            self._account.blobs.create_container(self._name)
         except ResourceExistsError:
             return
 
+    @contextmanager
+    def _named_errors(self, name: str) -> Iterator[None]:
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
-def _etag(value: str) -> str:
-    """Return an ETag in its quoted form: listings give it bare."""
-    return f'"{value.strip(chr(34))}"'
+        try:
+            yield
+        except ResourceNotFoundError:
+            raise BlobMissing(f"{self._name}/{name}") from None
+        except (ResourceExistsError, ResourceModifiedError):
+            raise BlobChanged(f"{self._name}/{name}") from None
+
+
+def _download(client: "BlobClient", offset: int, etag: str | None) -> tuple[bytes, int, str]:
+    """Return one piece, the size of the blob and its ETag."""
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        download = client.download_blob(offset=offset, length=PIECE, **_unchanged(etag))
+    except HttpResponseError as error:
+        if error.status_code != 416:
+            raise
+        return b"", 0, ""  # the offset lies behind the last byte
+    return download.readall(), _total_size(download.properties.content_range), quoted_etag(download.properties.etag)
+
+
+def _total_size(content_range: str | None) -> int:
+    """Return the size that `bytes 0-99/1000` names; an empty blob has no range."""
+    return int(content_range.rpartition("/")[2]) if content_range else 0
 
 
 def _unchanged(etag: str | None) -> dict[str, Any]:
     from azure.core import MatchConditions
 
-    return {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+    return {"etag": quoted_etag(etag), "match_condition": MatchConditions.IfNotModified} if etag else {}

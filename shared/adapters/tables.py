@@ -1,29 +1,24 @@
 """The table port on Azure Tables."""
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
 
 from shared.adapters.storage_account import StorageAccount
-from shared.adapters.table_limits import check_row, check_transaction
-from shared.kernel.table import (
-    Delete,
-    Insert,
-    Operation,
-    Page,
-    Replace,
-    Row,
-    RowChanged,
-    RowExists,
-    Value,
-)
+from shared.adapters.table_batch import BOUNDARY, decode_batch, encode_batch, entity_path
+from shared.adapters.table_entities import check_key, decode_values, encode_entity
+from shared.adapters.table_filters import partition_filter
+from shared.adapters.table_names import check_table_name
+from shared.adapters.table_positions import read_position, write_position
+from shared.adapters.table_requests import Answer, Failure, TableRequests, read_failure, unexpected
+from shared.kernel.table import Delete, Operation, Page, Row, RowChanged, RowExists, Value
 
-if TYPE_CHECKING:
-    from azure.data.tables import TableClient
+PAGE_SIZE = 1000
+"""Rows that Azure returns at most in one answer."""
 
-Result = TypeVar("Result")
+_NO_CONTENT = {"Prefer": "return-no-content"}
+_Continuation = tuple[str, str]
 
 
 class AzureTables:
@@ -31,99 +26,83 @@ class AzureTables:
 
     def __init__(self, account: StorageAccount) -> None:
         """Keep the account; nothing is connected yet."""
-        self._account = account
-        self._tables: dict[str, AzureTable] = {}
+        self._requests = TableRequests(account)
 
     def table(self, name: str) -> "AzureTable":
         """Return a table; it is created when first written to."""
-        return self._tables.setdefault(name, AzureTable(self._account, name))
+        check_table_name(name)
+        return AzureTable(self._requests, name)
 
 
 class AzureTable:
-    """One table. A table that is missing reads as empty and is created by the first write."""
+    """One table. A table that is missing reads as empty and is created by the first write that needs it.
 
-    def __init__(self, account: StorageAccount, name: str) -> None:
-        """Keep account and name."""
-        self._account = account
-        self.name = name
+    It is never created, or asked for, in advance: every request is a storage transaction that is paid for.
+    """
 
-    @property
-    def _client(self) -> "TableClient":
-        return self._account.tables.get_table_client(self.name)
+    def __init__(self, requests: TableRequests, name: str) -> None:
+        """Keep the way to the service, and the name."""
+        self._requests = requests
+        self._name = name
 
     def get(self, partition: str, key: str) -> Row | None:
         """Return one row, or None."""
-        from azure.core.exceptions import ResourceNotFoundError
-
-        try:
-            return _row(self._client.get_entity(partition, key))
-        except ResourceNotFoundError:
+        check_key(partition)
+        check_key(key)
+        answer = self._requests.send("GET", entity_path(self._name, partition, key))
+        if answer.status == 404:
             return None
+        self._require(answer)
+        entity = json.loads(answer.body)
+        return Row(partition, key, decode_values(entity), answer.etag or _etag(entity))
 
     def insert(self, partition: str, key: str, values: Mapping[str, Value]) -> str:
         """Write a new row, return its ETag. RowExists when it is there."""
-        from azure.core.exceptions import ResourceExistsError
-
-        check_row(self.name, key, values)
-        try:
-            return self._etag(lambda: self._client.create_entity(_entity(partition, key, values)))
-        except ResourceExistsError:
-            raise RowExists(f"{self.name} {partition} {key}") from None
+        content = encode_entity(self._name, partition, key, values)
+        answer = self._write("POST", self._name, _NO_CONTENT, content)
+        if answer.status == 409 and answer.failure.code in ("EntityAlreadyExists", ""):
+            raise RowExists(self._where(partition, key))
+        return self._require(answer).etag
 
     def put(self, partition: str, key: str, values: Mapping[str, Value]) -> str:
         """Write a row whatever stands there, return its ETag."""
-        check_row(self.name, key, values)
-        return self._etag(lambda: self._client.upsert_entity(_entity(partition, key, values), mode=_replace_mode()))
+        content = encode_entity(self._name, partition, key, values)
+        return self._require(self._write("PUT", entity_path(self._name, partition, key), {}, content)).etag
 
     def replace(self, row: Row, values: Mapping[str, Value]) -> str:
         """Write over the row that was read, return the new ETag. RowChanged when it is not that any more."""
-        from azure.core import MatchConditions
-        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
-
-        check_row(self.name, row.key, values)
-        entity = _entity(row.partition, row.key, values)
-        try:
-            return self._etag(
-                lambda: self._client.update_entity(
-                    entity, mode=_replace_mode(), etag=row.etag, match_condition=MatchConditions.IfNotModified
-                ),
-                create=False,
-            )
-        except (ResourceModifiedError, ResourceNotFoundError):
-            raise RowChanged(f"{self.name} {row.partition} {row.key}") from None
+        content = encode_entity(self._name, row.partition, row.key, values)
+        path = entity_path(self._name, row.partition, row.key)
+        answer = self._requests.send("PUT", path, headers={"If-Match": row.etag}, content=content)
+        if answer.status in (404, 412):
+            raise RowChanged(self._where(row.partition, row.key))
+        return self._require(answer).etag
 
     def delete(self, partition: str, key: str, etag: str | None = None) -> None:
         """Remove a row. RowChanged when an ETag is given and does not match."""
-        from azure.core import MatchConditions
-        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
-
-        condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
-        try:
-            self._client.delete_entity(partition, key, **condition)
-        except (ResourceModifiedError, ResourceNotFoundError):
+        check_key(partition)
+        check_key(key)
+        path = entity_path(self._name, partition, key)
+        answer = self._requests.send("DELETE", path, headers={"If-Match": etag or "*"})
+        if answer.status in (404, 412):
             if etag:
-                raise RowChanged(f"{self.name} {partition} {key}") from None
+                raise RowChanged(self._where(partition, key))
+            return
+        self._require(answer)
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
-        """Write up to 100 rows of one partition, all or none; return their new ETags in order ("" for a Delete)."""
-        from azure.core.exceptions import HttpResponseError
+        """Write up to 100 rows of one partition, all or none; return their new ETags in order ("" for a Delete).
 
-        check_transaction(self.name, operations)
-        try:
-            answers = self._create_when_missing(
-                lambda: self._client.submit_transaction([_step(partition, item) for item in operations])
-            )
-        except HttpResponseError as error:
-            # Which of the operations failed decides what the status means; the SDK names its index and code.
-            code, status = _code(error), error.status_code
-            if status == 409 or code == "EntityAlreadyExists":
-                raise RowExists(f"{self.name} {partition}: {code}") from None
-            if status in (404, 412) or code in ("ResourceNotFound", "UpdateConditionNotSatisfied"):
-                if any(isinstance(item, Delete) and item.etag is None for item in operations) and status == 404:
-                    return self._without_missing(partition, operations)
-                raise RowChanged(f"{self.name} {partition}: {code}") from None
-            raise
-        return [str(answer.get("etag") or "") for answer in answers]
+        A plain Delete of a missing row fails the whole transaction in Azure: it is sent again without that Delete.
+        """
+        remaining = list(operations)
+        while remaining:
+            etags = self._transact(partition, remaining)
+            if isinstance(etags, list):
+                written = dict(zip((operation.key for operation in remaining), etags, strict=True))
+                return [written.get(operation.key, "") for operation in operations]
+            del remaining[etags]
+        return [""] * len(operations)
 
     def query(
         self,
@@ -135,15 +114,16 @@ class AzureTable:
         select: Sequence[str] | None = None,
     ) -> Iterator[Row]:
         """Read rows of one partition in key order."""
-        from azure.core.exceptions import ResourceNotFoundError
-
-        text, parameters = _filter(partition, key_from, key_before, equal)
-        columns = ["PartitionKey", "RowKey", *select] if select is not None else None
-        try:
-            for entity in self._client.query_entities(text, parameters=parameters, select=columns):
-                yield _row(entity)
-        except ResourceNotFoundError:
-            return
+        query = {"$filter": partition_filter(partition, key_from, key_before, equal)}
+        if select is not None:
+            # The time stamp is the ETag where a listing does not give it.
+            query["$select"] = ",".join(("PartitionKey", "RowKey", "Timestamp", *select))
+        following: _Continuation | None = None
+        while True:
+            rows, following = self._read_page(query, following)
+            yield from rows
+            if following is None:
+                return
 
     def page(
         self,
@@ -156,124 +136,74 @@ class AzureTable:
         equal: Mapping[str, str | int | bool] | None = None,
     ) -> Page:
         """Read up to `size` rows from a position on. ValueError for a position that is none."""
-        from azure.core.exceptions import ResourceNotFoundError
+        if not 1 <= size <= PAGE_SIZE:
+            raise ValueError(f"a page has 1 to {PAGE_SIZE} rows, not {size}")
+        start = None if position is None else read_position(position)
+        query = {"$filter": partition_filter(partition, key_from, key_before, equal), "$top": str(size)}
+        rows, following = self._read_page(query, start)
+        return Page(rows, None if following is None else write_position(*following))
 
-        text, parameters = _filter(partition, key_from, key_before, equal)
-        start = _read_position(position) if position else None
-        pages = self._client.query_entities(text, parameters=parameters, results_per_page=size).by_page(start)
-        try:
-            rows = [_row(entity) for entity in next(pages)]
-        except (StopIteration, ResourceNotFoundError):
-            return Page([], None)
-        following = getattr(pages, "continuation_token", None)
-        return Page(rows, _write_position(following) if following else None)
+    def _read_page(
+        self, query: Mapping[str, str], start: _Continuation | None
+    ) -> tuple[list[Row], _Continuation | None]:
+        if start:
+            query = {**query, "NextPartitionKey": start[0], "NextRowKey": start[1]}
+        answer = self._requests.send("GET", f"{self._name}()", query=query)
+        if answer.status == 404:
+            return [], None
+        self._require(answer)
+        rows = [_row(entity) for entity in json.loads(answer.body)["value"]]
+        partition = answer.headers.get("x-ms-continuation-NextPartitionKey")
+        if not partition:
+            return rows, None
+        return rows, (partition, answer.headers.get("x-ms-continuation-NextRowKey", ""))
 
-    def _without_missing(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
-        """Do a transaction again without the plain deletes of rows that are gone already."""
-        kept = [
-            item
-            for item in operations
-            if not (isinstance(item, Delete) and item.etag is None and self.get(partition, item.key) is None)
-        ]
-        if len(kept) == len(operations):
-            raise RowChanged(f"{self.name} {partition}: a row is gone")
-        etags = iter(self.transact(partition, kept) if kept else ())
-        return [next(etags) if item in kept else "" for item in operations]
+    def _transact(self, partition: str, operations: Sequence[Operation]) -> list[str] | int:
+        """Return the ETags, or the number of the plain Delete that found no row."""
+        body = encode_batch(self._name, partition, operations, self._requests.endpoint)
+        answer, result = self._send_batch(body)
+        if isinstance(result, Failure) and result.code == "TableNotFound":
+            self._requests.create_table(self._name)
+            answer, result = self._send_batch(body)
+        if not isinstance(result, Failure):
+            return result
+        failed = operations[min(result.index, len(operations) - 1)]
+        if result.status == 404 and isinstance(failed, Delete) and failed.etag is None:
+            return operations.index(failed)
+        if result.status == 409 and result.code == "EntityAlreadyExists":
+            raise RowExists(self._where(partition, failed.key))
+        if result.status in (404, 412):
+            raise RowChanged(self._where(partition, failed.key))
+        raise unexpected(answer, result)
 
-    def _etag(self, call: Callable[[], Mapping[str, Any]], *, create: bool = True) -> str:
-        return str((self._create_when_missing(call) if create else call())["etag"])
+    def _send_batch(self, body: bytes) -> tuple[Answer, list[str] | Failure]:
+        headers = {"Content-Type": f"multipart/mixed; boundary={BOUNDARY}"}
+        answer = self._requests.send("POST", "$batch", headers=headers, content=body)
+        if not answer.succeeded:
+            return answer, answer.failure
+        result = decode_batch(answer.body)
+        return answer, result if isinstance(result, list) else read_failure(*result)
 
-    def _create_when_missing(self, call: Callable[[], Result]) -> Result:
-        from azure.core.exceptions import HttpResponseError
+    def _write(self, method: str, path: str, headers: Mapping[str, str], content: bytes) -> Answer:
+        answer = self._requests.send(method, path, headers=headers, content=content)
+        if answer.status == 404 and answer.failure.code == "TableNotFound":
+            self._requests.create_table(self._name)
+            answer = self._requests.send(method, path, headers=headers, content=content)
+        return answer
 
-        try:
-            return call()
-        except HttpResponseError as error:
-            if _code(error) != "TableNotFound":
-                raise
-        self._account.tables.create_table_if_not_exists(self.name)
-        return call()
+    def _require(self, answer: Answer) -> Answer:
+        if not answer.succeeded:
+            raise unexpected(answer, answer.failure)
+        return answer
 
-
-def _code(error: Exception) -> str:
-    code = getattr(error, "error_code", None)
-    return str(getattr(code, "value", code) or "")
-
-
-def _replace_mode() -> Any:  # noqa: ANN401 - an SDK enumeration that is loaded late
-    from azure.data.tables import UpdateMode
-
-    return UpdateMode.REPLACE
-
-
-def _entity(partition: str, key: str, values: Mapping[str, Value]) -> dict[str, Any]:
-    from azure.data.tables import EdmType, EntityProperty
-
-    entity: dict[str, Any] = {"PartitionKey": partition, "RowKey": key}
-    for name, value in values.items():
-        is_integer = isinstance(value, int) and not isinstance(value, bool)
-        entity[name] = EntityProperty(value, EdmType.INT64) if is_integer else value
-    return entity
-
-
-def _step(partition: str, operation: Operation) -> Any:  # noqa: ANN401 - a tuple of the SDK's own shapes
-    from azure.core import MatchConditions
-
-    unchanged = MatchConditions.IfNotModified
-    match operation:
-        case Insert(key, values):
-            return "create", _entity(partition, key, values)
-        case Replace(key, values, etag):
-            options = {"mode": _replace_mode(), "etag": etag, "match_condition": unchanged}
-            return "update", _entity(partition, key, values), options
-        case Delete(key, etag):
-            options = {"etag": etag, "match_condition": unchanged} if etag else {}
-            return "delete", {"PartitionKey": partition, "RowKey": key}, options
-        case _:
-            return "upsert", _entity(partition, operation.key, operation.values), {"mode": _replace_mode()}
+    def _where(self, partition: str, key: str) -> str:
+        return f"table {self._name}, key {partition!r} {key!r}"
 
 
-def _row(entity: Any) -> Row:  # noqa: ANN401 - an SDK entity
-    values = {name: _value(value) for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
-    return Row(entity["PartitionKey"], entity["RowKey"], values, entity.metadata.get("etag") or "")
+def _row(entity: Mapping[str, Any]) -> Row:
+    return Row(entity["PartitionKey"], entity["RowKey"], decode_values(entity), _etag(entity))
 
 
-def _value(value: Any) -> Value:  # noqa: ANN401 - whatever the SDK decodes
-    if isinstance(value, tuple):  # an EntityProperty: a 64-bit integer with its type
-        return int(value[0])
-    if isinstance(value, datetime):
-        return datetime.fromtimestamp(value.timestamp(), UTC)
-    result: Value = value
-    return result
-
-
-def _filter(
-    partition: str, key_from: str | None, key_before: str | None, equal: Mapping[str, str | int | bool] | None
-) -> tuple[str, dict[str, Any]]:
-    text, parameters = "PartitionKey eq @partition", {"partition": partition}
-    if key_from is not None:
-        text, parameters = f"{text} and RowKey ge @key_from", parameters | {"key_from": key_from}
-    if key_before is not None:
-        text, parameters = f"{text} and RowKey lt @key_before", parameters | {"key_before": key_before}
-    given: dict[str, Any] = dict(parameters)
-    for number, (name, value) in enumerate((equal or {}).items()):
-        if isinstance(value, int) and not isinstance(value, bool):
-            text += f" and {name} eq {value}L"  # a literal: the SDK would write a 32-bit integer
-        else:
-            text += f" and {name} eq @equal{number}"
-            given[f"equal{number}"] = value
-    return text, given
-
-
-def _write_position(token: Mapping[str, str]) -> str:
-    return urlsafe_b64encode(json.dumps(dict(token), sort_keys=True).encode()).decode()
-
-
-def _read_position(position: str) -> Any:  # noqa: ANN401 - the SDK's continuation token
-    try:
-        token = json.loads(urlsafe_b64decode(position.encode()))
-    except ValueError:
-        raise ValueError("not a position in a table") from None
-    if not isinstance(token, dict):
-        raise ValueError("not a position in a table")  # noqa: TRY004 - malformed input, not a wrong type
-    return token
+def _etag(entity: Mapping[str, Any]) -> str:
+    """Return the ETag of a listed row: it is the time stamp, when it does not stand beside it."""
+    return entity.get("odata.etag") or f"W/\"datetime'{quote(entity['Timestamp'])}'\""
