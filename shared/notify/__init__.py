@@ -1,0 +1,1 @@
+"""Notifications: what operators are told, and over which channel."""
