@@ -1,0 +1,121 @@
+"""Settings: good defaults, and a wrong one is reported by name when it is used, never earlier."""
+
+from collections.abc import Callable
+from datetime import time
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.adapters.settings import Settings
+from shared.kernel.errors import ConfigurationError
+from shared.kernel.pay_period import PayCalendar
+
+GOOD = {
+    "HUB_PAGE_TOKEN_SECRET": "0123456789abcdef",
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "ERP_BASE_URL": "https://erp.example.com/",
+    "ERP_TOKEN_URL": "http://127.0.0.1:9000/token",
+    "ERP_CLIENT_ID": "client",
+    "ERP_CLIENT_SECRET": "hidden",
+    "AUTH_ISSUER": "https://login.example.com/",
+    "AUTH_JWKS_URL": "https://login.example.com/keys",
+}
+READ: dict[str, Callable[[Settings], Any]] = {
+    "hub": lambda settings: settings.hub,
+    "storage": lambda settings: settings.storage,
+    "erp": lambda settings: settings.erp,
+    "imports": lambda settings: settings.imports,
+    "auth": lambda settings: settings.auth,
+}
+
+
+def test_the_required_settings_are_enough() -> None:
+    settings = Settings(GOOD)
+    assert settings.problems() == ()
+    assert settings.hub.tenant == "default"
+    assert settings.hub.message_retry_delays == (30.0, 120.0, 600.0)
+    assert settings.erp.base_url == "https://erp.example.com"
+    assert settings.erp.call_timeout == 45
+    assert settings.imports.time_zone == ZoneInfo("UTC")
+    assert settings.imports.pay_calendar is PayCalendar.MONTH
+
+
+def test_settings_are_read_into_their_types() -> None:
+    settings = Settings(
+        GOOD
+        | {
+            "ERP_BUSINESS_TIME_ZONE": "Europe/Berlin",
+            "ERP_MAX_REJECT_SHARE": "0.1",
+            "ERP_KNOWN_STORES": " S1, S2 ,,",
+            "HUB_MESSAGE_RETRY_DELAYS": "1,2.5",
+            "PAY_CALENDAR": "two-weeks",
+            "IMPORT_EXPECTED_BY": "02:15",
+            "IMPORT_TRIGGERS_CALCULATION": "true",
+        }
+    )
+    imports = settings.imports
+    assert imports.time_zone == ZoneInfo("Europe/Berlin")
+    assert imports.max_reject_share == Decimal("0.1")
+    assert imports.known_stores == ("S1", "S2")
+    assert imports.pay_calendar is PayCalendar.TWO_WEEKS
+    assert imports.expected_by == time(2, 15)
+    assert imports.triggers_calculation
+    assert settings.hub.message_retry_delays == (1.0, 2.5)
+
+
+def test_nothing_fails_before_a_setting_is_used() -> None:
+    settings = Settings({"ERP_PAGE_SIZE": "many"})
+    with pytest.raises(ConfigurationError):
+        _ = settings.erp
+    assert settings.imports.currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "message"),
+    [
+        ("hub", "HUB_PAGE_TOKEN_SECRET", "", "is missing"),
+        ("hub", "HUB_PAGE_TOKEN_SECRET", "short", "at least 16"),
+        ("hub", "HUB_TENANT", "a b", "should match pattern"),
+        ("hub", "HUB_MESSAGE_RETRY_DELAYS", "30,soon", "soon"),
+        ("hub", "HUB_MESSAGE_RETRY_DELAYS", "30,-1", "greater than or equal to 0"),
+        ("hub", "HUB_HEALTH_DEADLINE", "0", "greater than 0"),
+        ("storage", "AzureWebJobsStorage", "", "is missing"),
+        ("erp", "ERP_BASE_URL", "", "is missing"),
+        ("erp", "ERP_BASE_URL", "erp.example.com", "must be a URL"),
+        ("erp", "ERP_BASE_URL", "http://erp.example.com", "must use https"),
+        ("erp", "ERP_BASE_URL", "ftp://erp.example.com", "must be a URL"),
+        ("erp", "ERP_PAGE_SIZE", "0", "greater than or equal to 1"),
+        ("erp", "ERP_PAGE_SIZE", "many", "valid integer"),
+        ("erp", "ERP_CALL_TIMEOUT", "121", "less than or equal to 120"),
+        ("imports", "ERP_BUSINESS_TIME_ZONE", "Berlin", "must be an IANA time zone"),
+        ("imports", "ERP_BUSINESS_TIME_ZONE", "../etc/passwd", "must be an IANA time zone"),
+        ("imports", "ERP_MAX_REJECT_SHARE", "1.5", "less than or equal to 1"),
+        ("imports", "ERP_CURRENCY", "euro", "should match pattern"),
+        ("imports", "PAY_CALENDAR", "weekly", "'month' or 'two-weeks'"),
+        ("imports", "IMPORT_EXPECTED_BY", "25:00", "hour"),
+        ("auth", "AUTH_ISSUER", "", "is missing"),
+        ("auth", "AUTH_JWKS_URL", "http://login.example.com/keys", "must use https"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_wrong(group: str, name: str, value: str, message: str) -> None:
+    settings = Settings(GOOD | {name: value})
+    with pytest.raises(ConfigurationError) as caught:
+        READ[group](settings)
+    assert [problem.field for problem in caught.value.problems] in ([name], [name, name])
+    assert message in caught.value.problems[0].message
+    assert name in caught.value.message
+
+
+def test_problems_lists_everything_at_once() -> None:
+    problems = Settings({"ERP_PAGE_SIZE": "0", "HUB_TENANT": "!", "PAY_CALENDAR": "moon"}).problems()
+    assert {problem.field for problem in problems} >= {*GOOD, "ERP_PAGE_SIZE", "HUB_TENANT", "PAY_CALENDAR"}
+
+
+def test_no_value_of_a_setting_is_told() -> None:
+    settings = Settings(GOOD | {"HUB_PAGE_TOKEN_SECRET": "tellnobody", "ERP_CLIENT_SECRET": "sesame"})
+    with pytest.raises(ConfigurationError) as caught:
+        _ = settings.hub
+    assert "tellnobody" not in str(caught.value)
+    assert "sesame" not in repr(settings.erp)

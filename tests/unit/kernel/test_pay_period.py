@@ -1,0 +1,76 @@
+"""Every day belongs to exactly one pay period, and the name of a period reads back."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.kernel.pay_period import PayCalendar, parse_period, period_of
+
+CALENDARS = st.sampled_from(list(PayCalendar))
+DAYS = st.dates(date(1990, 1, 1), date(2060, 12, 31))
+
+
+@given(DAYS, CALENDARS)
+def test_a_day_belongs_to_its_period_and_to_no_neighbour(day: date, calendar: PayCalendar) -> None:
+    period = period_of(day, calendar)
+    before = period_of(period.first_day - timedelta(days=1), calendar)
+    after = period_of(period.last_day + timedelta(days=1), calendar)
+    assert day in period
+    assert day not in before
+    assert day not in after
+    assert before.last_day + timedelta(days=1) == period.first_day
+    assert period.last_day + timedelta(days=1) == after.first_day
+    assert before < period < after
+
+
+@given(DAYS, CALENDARS)
+def test_all_days_of_a_period_have_the_same_period(day: date, calendar: PayCalendar) -> None:
+    period = period_of(day, calendar)
+    length = (period.last_day - period.first_day).days + 1
+    assert {period_of(period.first_day + timedelta(days=offset), calendar) for offset in range(length)} == {period}
+
+
+@given(DAYS, CALENDARS)
+def test_a_name_reads_back(day: date, calendar: PayCalendar) -> None:
+    period = period_of(day, calendar)
+    assert parse_period(period.name) == period
+
+
+@pytest.mark.parametrize(
+    ("day", "calendar", "name", "first", "last"),
+    [
+        (date(2025, 1, 15), PayCalendar.MONTH, "2025-01", date(2025, 1, 1), date(2025, 1, 31)),
+        (date(2024, 2, 29), PayCalendar.MONTH, "2024-02", date(2024, 2, 1), date(2024, 2, 29)),
+        (date(2025, 12, 31), PayCalendar.MONTH, "2025-12", date(2025, 12, 1), date(2025, 12, 31)),
+        (date(2025, 1, 15), PayCalendar.TWO_WEEKS, "2025-W03", date(2025, 1, 13), date(2025, 1, 26)),
+        (date(2024, 12, 30), PayCalendar.TWO_WEEKS, "2025-W01", date(2024, 12, 30), date(2025, 1, 12)),
+        (date(2026, 12, 31), PayCalendar.TWO_WEEKS, "2026-W53", date(2026, 12, 28), date(2027, 1, 3)),
+        (date(2027, 1, 4), PayCalendar.TWO_WEEKS, "2027-W01", date(2027, 1, 4), date(2027, 1, 17)),
+    ],
+)
+def test_known_periods(day: date, calendar: PayCalendar, name: str, first: date, last: date) -> None:
+    period = period_of(day, calendar)
+    assert (period.name, period.first_day, period.last_day) == (name, first, last)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "2025",
+        "2025-1",
+        "2025-00",
+        "2025-13",
+        "2025-W02",
+        "2025-W54",
+        "2025-W55",
+        "2025-W53",
+        "2025-W00",
+        "x2025-01",
+    ],
+)
+def test_a_name_that_names_no_period_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_period(name)
