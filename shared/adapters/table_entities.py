@@ -48,7 +48,9 @@ def _encode(partition: str, key: str, values: Mapping[str, Value]) -> bytes:
         _check_name(name)
         writer = _WRITERS.get(type(value)) or _write_other
         writer(entity, name, value)
-    content = _JSON.encode(entity).encode()
+    # One line for every reader: JavaScript, in which the emulator is written, ends lines at these two as well.
+    text = _JSON.encode(entity).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    content = text.encode()
     # UTF-8 is never shorter than half of UTF-16, so only a long entity needs the exact sum.
     if len(content) * 2 > MAX_ENTITY_BYTES and (size := _entity_size(partition, key, values)) > MAX_ENTITY_BYTES:
         raise LimitExceeded(f"{size} bytes (at most {MAX_ENTITY_BYTES})")

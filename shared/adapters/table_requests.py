@@ -4,13 +4,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from shared.adapters.storage_account import StorageAccount
-
-if TYPE_CHECKING:
-    from azure.core.rest import HttpResponse
 
 _HEADERS = {
     "Accept": "application/json;odata=minimalmetadata",
@@ -27,7 +24,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    response: "HttpResponse"
 
     @property
     def succeeded(self) -> bool:
@@ -90,22 +86,22 @@ class TableRequests:
         request = HttpRequest(method, url, headers=fixed | dict(headers or {}), content=content)
         # The SDK offers no public way to send a request of one's own; `stream` keeps it from decoding the body too.
         response = service._client.send_request(request, stream=True)
-        return Answer(response.status_code, response.headers, response.read(), response)
+        return Answer(response.status_code, response.headers, response.read())
 
     def create_table(self, name: str) -> None:
         """Create a table unless it is there."""
         answer = self.send("POST", "Tables", content=json.dumps({"TableName": name}).encode())
         if not answer.succeeded and answer.failure.code != "TableAlreadyExists":
-            raise unexpected(answer, answer.failure)
+            raise unexpected(answer.failure)
 
 
-def unexpected(answer: Answer, failure: Failure) -> Exception:
+def unexpected(failure: Failure) -> Exception:
     """Return the error for an answer that the port has no name for: throttled for too long, forbidden, and so on."""
     from azure.core.exceptions import HttpResponseError
 
-    # One line: Azure's own message continues with request ID and time.
+    # One line: Azure's own message continues with request ID and time, and the SDK would append the whole body.
     reason = failure.message.partition("\n")[0]
-    error = HttpResponseError(f"Azure Tables: {failure.status} {failure.code} {reason}", response=answer.response)
+    error = HttpResponseError(f"Azure Tables: {failure.status} {failure.code} {reason}")
     error.status_code = failure.status
     return error
 

@@ -161,10 +161,10 @@ class AzureTable:
     def _transact(self, partition: str, operations: Sequence[Operation]) -> list[str] | int:
         """Return the ETags, or the number of the plain Delete that found no row."""
         body = encode_batch(self._name, partition, operations, self._requests.endpoint)
-        answer, result = self._send_batch(body)
+        result = self._send_batch(body)
         if isinstance(result, Failure) and result.code == "TableNotFound":
             self._requests.create_table(self._name)
-            answer, result = self._send_batch(body)
+            result = self._send_batch(body)
         if not isinstance(result, Failure):
             return result
         failed = operations[min(result.index, len(operations) - 1)]
@@ -174,15 +174,15 @@ class AzureTable:
             raise RowExists(self._where(partition, failed.key))
         if result.status in (404, 412):
             raise RowChanged(self._where(partition, failed.key))
-        raise unexpected(answer, result)
+        raise unexpected(result)
 
-    def _send_batch(self, body: bytes) -> tuple[Answer, list[str] | Failure]:
+    def _send_batch(self, body: bytes) -> list[str] | Failure:
         headers = {"Content-Type": f"multipart/mixed; boundary={BOUNDARY}"}
         answer = self._requests.send("POST", "$batch", headers=headers, content=body)
         if not answer.succeeded:
-            return answer, answer.failure
+            return answer.failure
         result = decode_batch(answer.body)
-        return answer, result if isinstance(result, list) else read_failure(*result)
+        return result if isinstance(result, list) else read_failure(*result)
 
     def _write(self, method: str, path: str, headers: Mapping[str, str], content: bytes) -> Answer:
         answer = self._requests.send(method, path, headers=headers, content=content)
@@ -193,7 +193,7 @@ class AzureTable:
 
     def _require(self, answer: Answer) -> Answer:
         if not answer.succeeded:
-            raise unexpected(answer, answer.failure)
+            raise unexpected(answer.failure)
         return answer
 
     def _where(self, partition: str, key: str) -> str:

@@ -138,6 +138,7 @@ def test_a_lasting_refusal_names_its_cause(wire: responses.RequestsMock) -> None
         AzureTables(StorageAccount(NOWHERE)).table("Sales").put("p", "k", {"secret": "hidden"})
     assert caught.value.status_code == 403
     assert "hidden" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_refused_operation_is_named_by_its_index(wire: responses.RequestsMock) -> None:
