@@ -1,0 +1,15 @@
+"""Notifications to operators (INC-06)."""
+
+import azure.functions as func
+
+from shared.hub import current_hub
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name(name="SendNotification")
+@blueprint.queue_trigger(arg_name="msg", queue_name="notifications", connection="AzureWebJobsStorage")
+def send_notification(msg: func.QueueMessage) -> None:
+    """Deliver a notification. Idempotent by the message's ID."""
+    hub = current_hub()
+    hub.messages.process("notifications", msg.get_body(), hub.notifier.handle)

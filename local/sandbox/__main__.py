@@ -1,0 +1,38 @@
+"""`python -m local.sandbox`: the partners, until interrupted."""
+
+import argparse
+import signal
+import sys
+from zoneinfo import ZoneInfo
+
+from local.sandbox.generator import Shape
+from local.sandbox.server import Sandbox
+
+
+def main() -> int:
+    """Serve the sandbox; 1 when the port is taken."""
+    parser = argparse.ArgumentParser(prog="python -m local.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=7080)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--records", type=int, default=10_000, help="sales a day")
+    parser.add_argument("--employees", type=int, default=200)
+    parser.add_argument("--stores", type=int, default=2)
+    parser.add_argument("--time-zone", type=ZoneInfo, default=ZoneInfo("Europe/Berlin"))
+    given = parser.parse_args()
+    shape = Shape(given.seed, given.records, given.employees, given.stores, given.time_zone)
+    try:
+        sandbox = Sandbox(shape, given.port)
+    except OSError:
+        print(f"port {given.port} is taken: choose another with --port (SANDBOX_PORT for make)", file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    print(f"sandbox at {sandbox.url}", flush=True)
+    try:
+        sandbox.serve()
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

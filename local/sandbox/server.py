@@ -1,0 +1,247 @@
+"""The sandbox's HTTP side: one server for all partners, on 127.0.0.1."""
+
+import json
+import threading
+import time
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from local.sandbox.erp import MAX_PAGE_SIZE, Erp
+from local.sandbox.faults import DEMO, Fault, Faults
+from local.sandbox.generator import Shape, employees_of
+from local.sandbox.identity import Identity, TokenRefused
+from local.sandbox.wire import WIRE_FAULTS, Answer, send, send_broken
+
+
+def as_json(content: object, status: int = 200, **headers: str) -> Answer:
+    """Return a JSON answer."""
+    return Answer(json.dumps(content).encode(), status, headers=headers)
+
+
+class Sandbox:
+    """All partners at one address. A context manager: the server runs inside."""
+
+    def __init__(self, shape: Shape | None = None, port: int = 0, *, token_lifetime: float = 3600) -> None:
+        """Take the port (0: any free one). OSError when it is taken."""
+        self.shape = shape or Shape()
+        self.faults = Faults()
+        self.erp = Erp(self.shape)
+        self.requests: Counter[str] = Counter()
+        self.notifications: list[Any] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.identity = Identity(f"{self.url}/identity/v2.0", token_lifetime)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
+
+    def __enter__(self) -> "Sandbox":
+        """Serve."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def serve(self) -> None:
+        """Serve until interrupted."""
+        self._server.serve_forever(0.1)
+
+    def ledger(self, day: date) -> dict[str, Any]:
+        """Return what the ERP truly holds for a day, and what happened so far."""
+        return self.erp.totals(day) | {
+            "requests": dict(sorted(self.requests.items())),
+            "tokensIssued": self.identity.issued,
+            "faultsFired": self.faults.fired,
+        }
+
+
+def _sales(sandbox: Sandbox, request: "Request") -> Answer:
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    page_text = request.query.get("page", "1")
+    fault = sandbox.faults.next("erp.sales", int(page_text) if page_text.isdecimal() else None)
+    if fault and fault.kind == "expired-token":
+        sandbox.identity.revoke_all()
+    if not sandbox.identity.accepts(token, "erp"):
+        return as_json({"error": "invalid_token"}, 401, **{"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    try:
+        day = date.fromisoformat(request.query["date"])
+        page, size = int(page_text), int(request.query.get("pageSize", "1000"))
+        if page < 1 or not 1 <= size <= MAX_PAGE_SIZE:
+            raise ValueError(f"page {page} or pageSize {size} is out of range")  # noqa: TRY301 - answered below
+    except (KeyError, ValueError) as error:
+        return as_json({"error": str(error)}, 400)
+    store = request.query.get("storeId", "")
+    answer = Answer(sandbox.erp.page(day, store, page, size).encode())
+    if fault is None or fault.kind == "expired-token":
+        return answer
+    if fault.kind.startswith("repeated-page"):
+        text = sandbox.erp.page(day, store, max(1, page - 1), size)
+        if fault.kind.endswith("renumbered"):
+            text = text.replace(f'"pagination":{{"page":{page - 1}', f'"pagination":{{"page":{page}')
+        return Answer(text.encode())
+    if fault.kind == "wrong-total":
+        total = len(sandbox.erp.day(day).lines)
+        return Answer(answer.body.replace(b'"totalRecords":%d' % total, b'"totalRecords":%d' % (total + 1)))
+    if fault.kind == "huge-page":
+        return Answer(sandbox.erp.page(day, store, page, size * 2).encode())
+    return _apply(request, answer, fault)
+
+
+def _apply(request: "Request", answer: Answer, fault: Fault) -> Answer:
+    """Return the answer with a fault that any route can have."""
+    match fault.kind:
+        case "status":
+            headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+            return as_json({"error": "on demand"}, fault.status, **headers)
+        case "slow":
+            time.sleep(fault.seconds)
+            return answer
+        case "cut-json":
+            return Answer(answer.body[: len(answer.body) // 2])
+        case "not-json":
+            return Answer(b"<html><body>Bad gateway</body></html>", content_type="text/html")
+        case "wrong-content-type":
+            return Answer(answer.body, content_type="text/plain")
+        case "redirect":
+            return Answer(status=302, headers={"Location": fault.location})
+        case _:
+            request.broken = fault
+            return answer
+
+
+def _token(sandbox: Sandbox, request: "Request") -> Answer:
+    fault = sandbox.faults.next("identity.token", None)
+    if fault:
+        return _apply(request, as_json({}), fault)
+    form = dict(parse_qsl(request.body.decode(errors="replace")))
+    client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+    authorization = request.headers.get("Authorization", "")
+    if authorization.startswith("Basic "):
+        client_id, _, secret = b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+    try:
+        return as_json(sandbox.identity.grant(form.get("grant_type", ""), client_id, secret))
+    except TokenRefused as error:
+        return as_json({"error": error.code}, error.status)
+
+
+def _health(sandbox: Sandbox, request: "Request") -> Answer:
+    fault = sandbox.faults.next("erp.health", None)
+    healthy = as_json({"status": "healthy"})
+    return _apply(request, healthy, fault) if fault else healthy
+
+
+def _ledger(sandbox: Sandbox, request: "Request") -> Answer:
+    return as_json(sandbox.ledger(date.fromisoformat(request.query["date"])))
+
+
+def _ledger_records(sandbox: Sandbox, request: "Request") -> Answer:
+    lines = sandbox.erp.day(date.fromisoformat(request.query["date"])).lines
+    page = int(request.query.get("page", "1"))
+    shown = [
+        {"record": {k: str(v) if k == "salesAmount" else v for k, v in line.record.items()}, "verdict": line.verdict}
+        for line in lines[(page - 1) * 1000 : page * 1000]
+    ]
+    return as_json({"records": shown, "total": len(lines)})
+
+
+def _set_faults(sandbox: Sandbox, request: "Request") -> Answer:
+    given = json.loads(request.body or b"[]")
+    try:
+        script = list(DEMO) if given == {"preset": "demo"} else [Fault(**one) for one in given]
+    except (TypeError, ValueError) as error:
+        return as_json({"error": str(error)}, 400)
+    sandbox.faults.add(script)
+    return as_json({"faults": sandbox.faults.left()})
+
+
+def _clear_faults(sandbox: Sandbox, _request: "Request") -> Answer:
+    sandbox.faults.clear()
+    return as_json({"faults": []})
+
+
+def _notified(sandbox: Sandbox, request: "Request") -> Answer:
+    fault = sandbox.faults.next("notifications", None)
+    if fault:
+        return _apply(request, as_json({}), fault)
+    sandbox.notifications.append(json.loads(request.body))
+    return as_json({}, 202)
+
+
+ROUTES: dict[tuple[str, str], tuple[str, Callable[[Sandbox, "Request"], Answer]]] = {
+    ("GET", "/"): ("about", lambda _sandbox, _request: as_json({"routes": [" ".join(key) for key in ROUTES]})),
+    ("POST", "/identity/oauth2/v2.0/token"): ("identity.token", _token),
+    ("GET", "/identity/discovery/v2.0/keys"): ("identity.keys", lambda box, _request: as_json(box.identity.keys())),
+    ("POST", "/identity/rotate"): ("identity.rotate", lambda box, _request: as_json({"kid": box.identity.rotate()})),
+    ("GET", "/erp/api/health"): ("erp.health", _health),
+    ("GET", "/erp/api/v1/sales"): ("erp.sales", _sales),
+    ("GET", "/erp/employees"): ("erp.employees", lambda box, _request: as_json(employees_of(box.shape))),
+    ("POST", "/erp/corrections"): (
+        "erp.corrections",
+        lambda box, request: as_json({"corrected": box.erp.correct(json.loads(request.body))}),
+    ),
+    ("GET", "/ledger"): ("ledger", _ledger),
+    ("GET", "/ledger/records"): ("ledger.records", _ledger_records),
+    ("GET", "/faults"): ("faults", lambda box, _: as_json({"left": box.faults.left(), "fired": box.faults.fired})),
+    ("POST", "/faults"): ("faults.set", _set_faults),
+    ("DELETE", "/faults"): ("faults.clear", _clear_faults),
+    ("POST", "/notifications"): ("notifications", _notified),
+    ("GET", "/notifications"): ("notifications.list", lambda box, _request: as_json(box.notifications)),
+}
+
+
+class Request:
+    """A request as the routes see it. A route that wants its answer broken on the wire says so in `broken`."""
+
+    def __init__(self, query: dict[str, str], headers: dict[str, str], body: bytes) -> None:
+        """Keep query, headers and body."""
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.broken: Fault | None = None
+
+
+def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def _serve(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            request = Request(dict(parse_qsl(parts.query)), dict(self.headers.items()), body)
+            name, route = ROUTES.get((self.command, parts.path), ("unknown", _unknown))
+            try:
+                answer = route(sandbox, request)
+            except (KeyError, ValueError) as error:
+                answer = as_json({"error": f"{type(error).__name__}: {error}"}, 400)
+            sandbox.requests[f"{name} {answer.status}"] += 1
+            try:
+                if request.broken and request.broken.kind in WIRE_FAULTS:
+                    send_broken(self, answer, request.broken)
+                else:
+                    send(self, answer)
+            except OSError:
+                self.close_connection = True  # the caller hung up, as callers with a timeout do
+
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - names of the base class
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
+            """Stay quiet; the ledger counts requests."""
+
+    return Handler
+
+
+def _unknown(_sandbox: Sandbox, _request: Request) -> Answer:
+    return as_json({"error": "no such route; GET / lists them"}, 404)

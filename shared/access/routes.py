@@ -1,0 +1,42 @@
+"""Every HTTP route of the hub with what it requires. Authorisation is this table; the endpoints only read it."""
+
+from dataclasses import dataclass
+
+from shared.access.principal import ADMINS, ANYONE, Requirement
+
+
+@dataclass(frozen=True)
+class Route:
+    """An HTTP function: its name, method, path below `/api/`, and what callers need."""
+
+    function: str
+    method: str
+    path: str
+    requirement: Requirement
+    about: str
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("StartImport", "POST", "v1/admin/imports", ADMINS, "Import the sales of a day"),
+    Route("ListImports", "GET", "v1/admin/imports", ADMINS, "The import log, newest first"),
+    Route("GetImport", "GET", "v1/admin/imports/{id}", ADMINS, "An import: status, counts, control totals"),
+    Route("ListImportRejects", "GET", "v1/admin/imports/{id}/rejects", ADMINS, "What an import refused, and why"),
+    Route("MapEmployees", "PUT", "v1/admin/employees/mappings", ADMINS, "Map ERP employee IDs to employees"),
+    Route("ListDeadLetters", "GET", "v1/admin/dead-letters", ADMINS, "Messages that were given up, newest first"),
+    Route("GetDeadLetter", "GET", "v1/admin/dead-letters/{id}", ADMINS, "A dead letter with its message"),
+    Route("ResubmitDeadLetter", "POST", "v1/admin/dead-letters/{id}/resubmit", ADMINS, "Send it again, edited or not"),
+    Route("DiscardDeadLetter", "POST", "v1/admin/dead-letters/{id}/discard", ADMINS, "Give it up for good"),
+    Route("ResubmitDeadLetters", "POST", "v1/admin/dead-letters/resubmit", ADMINS, "Send many again"),
+    Route("DiscardDeadLetters", "POST", "v1/admin/dead-letters/discard", ADMINS, "Give many up for good"),
+    Route("GetHealth", "GET", "v1/health", ANYONE, "All integrations: healthy, degraded, unhealthy"),
+    Route("GetLiveness", "GET", "v1/health/liveness", ANYONE, "The process answers"),
+    Route("GetReadiness", "GET", "v1/health/readiness", ANYONE, "Storage answers"),
+    Route("GetStartup", "GET", "v1/health/startup", ANYONE, "Settings are complete and valid"),
+)
+
+_BY_FUNCTION = {route.function: route for route in ROUTES}
+
+
+def route_of(function: str) -> Route:
+    """Return the route of an HTTP function. KeyError when the table does not know it."""
+    return _BY_FUNCTION[function]

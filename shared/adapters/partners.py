@@ -1,0 +1,84 @@
+"""Clients of partner systems, each under its policies (RES-03, RES-04, RES-07)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from shared.adapters.circuit_breaker import Breaker, SharedCircuit
+from shared.adapters.http import PartnerClient
+from shared.adapters.http_wire import Timeouts, Wire
+from shared.adapters.oauth import ClientCredentials, ClientSettings, TokenSource
+from shared.adapters.rate_limit import TokenBucket
+from shared.adapters.resilience.policies import policy_of
+from shared.adapters.resilience.retry import Retry
+from shared.adapters.resilience.retry_budget import RetryBudget
+from shared.adapters.settings import ErpSettings
+from shared.kernel.clock import Clock
+from shared.kernel.table import Tables
+
+
+class Partners:
+    """Builds the client of each partner, on the shared state of breakers and rate limits."""
+
+    def __init__(self, tables: Tables, tenant: str, clock: Clock, sleep: Callable[[float], None]) -> None:
+        """Keep the tables that hold the shared state."""
+        self._tables, self._tenant, self._clock, self._sleep = tables, tenant, clock, sleep
+
+    def breaker(self, partner: str) -> Breaker:
+        """Return the circuit breaker of a partner."""
+        circuit = SharedCircuit(self._tables.table("CircuitBreakers"), self._tenant, partner, self._clock)
+        return Breaker(circuit, policy_of(partner).breaker, self._clock)
+
+    def erp(self, settings: ErpSettings, breaker: Breaker) -> PartnerClient:
+        """Return the client of the ERP (INC-02)."""
+        policy = policy_of("erp")
+        retry = replace(policy.retry, first_delay=settings.retry_first_delay)
+        credentials = ClientSettings(
+            settings.token_url,
+            settings.client_id,
+            settings.client_secret.get_secret_value,
+            settings.scope,
+            ("ERP_TOKEN_URL", "ERP_CLIENT_ID", "ERP_CLIENT_SECRET"),
+        )
+        tokens = ClientCredentials("erp-identity", credentials, clock=self._clock)
+        return self.client(
+            "erp",
+            settings.base_url,
+            settings.call_timeout,
+            Retry(retry, RetryBudget(self._clock), sleep=self._sleep),
+            breaker,
+            tokens,
+        )
+
+    def webhook(self, partner: str, base_url: str) -> PartnerClient:
+        """Return the client of an incoming webhook of ours somewhere (INC-70)."""
+        policy = policy_of(partner)
+        retry = Retry(policy.retry, RetryBudget(self._clock), sleep=self._sleep)
+        return self.client(partner, base_url, 10, retry, self.breaker(partner), None)
+
+    def client(
+        self,
+        partner: str,
+        base_url: str,
+        call_timeout: float,
+        retry: Retry,
+        breaker: Breaker,
+        tokens: TokenSource | None,
+    ) -> PartnerClient:
+        """Return a client with everything it is guarded by."""
+        bucket = policy_of(partner).bucket
+        limit = (
+            TokenBucket(self._tables.table("RateLimits"), self._tenant, partner, bucket, self._clock, self._sleep)
+            if bucket
+            else None
+        )
+        timeouts = Timeouts(read=call_timeout, total=2 * call_timeout)
+        return PartnerClient(
+            partner,
+            base_url,
+            wire=Wire(partner, timeouts),
+            retry=retry,
+            breaker=breaker,
+            rate_limit=limit,
+            tokens=tokens,
+            clock=self._clock,
+        )

@@ -1,0 +1,228 @@
+"""The composition root: settings in, services out, each built when first used and replaceable in a test."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from threading import Lock
+from urllib.parse import urlsplit
+
+from shared.adapters.access_tokens import AccessTokens
+from shared.adapters.blobs import AzureBlobs
+from shared.adapters.circuit_breaker import Breaker
+from shared.adapters.idempotency import Idempotency
+from shared.adapters.identifiers import new_uuid7
+from shared.adapters.partners import Partners
+from shared.adapters.queues import StorageQueues
+from shared.adapters.settings import Settings
+from shared.adapters.signing import PageTokens
+from shared.adapters.storage_account import StorageAccount
+from shared.adapters.tables import AzureTables
+from shared.adapters.webhook_channel import WebhookChannel
+from shared.health.checks import Check, HealthChecks
+from shared.kernel.blob import Blobs
+from shared.kernel.clock import Clock, utc_now
+from shared.kernel.identifiers import NewId
+from shared.kernel.message import Queues
+from shared.kernel.table import Tables
+from shared.messaging.dead_letters import DeadLetters
+from shared.messaging.processing import MessageProcessor
+from shared.notify.notifications import Notifier
+from shared.sales.context import IMPORT_QUEUE, NOTIFICATION_QUEUE, ImportContext, ImportRules, stores_of
+from shared.sales.erp_source import ErpSource, JsonClient
+from shared.sales.file_source import FileSource
+from shared.sales.runs import ImportRun
+from shared.sales.sources import SalesSource
+
+QUEUES = (IMPORT_QUEUE, NOTIFICATION_QUEUE)
+MAX_QUEUE_DEPTH = 1000
+"""Waiting messages above which health says so (INC-73)."""
+
+
+class Hub:
+    """All services of one process. A test replaces parts by assigning them before they are used."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        clock: Clock = utc_now,
+        new_id: NewId = new_uuid7,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Keep what everything else is built from; nothing is read or connected yet."""
+        self.settings = Settings(environment)
+        self.clock = clock
+        self.new_id = new_id
+        self.sleep = sleep
+
+    @cached_property
+    def storage_account(self) -> StorageAccount:
+        """The storage account."""
+        return StorageAccount(self.settings.storage.connection_string.get_secret_value())
+
+    @cached_property
+    def tables(self) -> Tables:
+        """All tables."""
+        return AzureTables(self.storage_account)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """All blob containers."""
+        return AzureBlobs(self.storage_account)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """All queues."""
+        return StorageQueues(self.storage_account, self.blobs)
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that this deployment serves."""
+        return self.settings.hub.tenant
+
+    @cached_property
+    def access_tokens(self) -> AccessTokens:
+        """Validates callers' access tokens (INC-30)."""
+        return AccessTokens(self.settings.auth, self.clock)
+
+    @cached_property
+    def page_tokens(self) -> PageTokens:
+        """Signs positions in listings."""
+        return PageTokens(self.settings.hub.page_token_secret.get_secret_value(), self.tenant)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """Messages that were given up (INC-71)."""
+        return DeadLetters(
+            self.tables.table("DeadLetters"),
+            self.blobs.container("dead-letters"),
+            self.queues,
+            self.tenant,
+            self.clock,
+            self.new_id,
+        )
+
+    @cached_property
+    def messages(self) -> MessageProcessor:
+        """Processes queued messages."""
+        return MessageProcessor(
+            self.queues, self.dead_letters, self.tenant, self.clock, self.settings.hub.message_retry_delays
+        )
+
+    @cached_property
+    def once(self) -> Idempotency:
+        """Does things once per key (RES-02)."""
+        return Idempotency(self.tables.table("Idempotency"), self.tenant, self.clock, self.sleep)
+
+    @cached_property
+    def partners(self) -> Partners:
+        """Builds clients of partners."""
+        return Partners(self.tables, self.tenant, self.clock, self.sleep)
+
+    @cached_property
+    def erp_breaker(self) -> Breaker:
+        """The ERP's circuit breaker."""
+        return self.partners.breaker("erp")
+
+    @cached_property
+    def erp(self) -> JsonClient:
+        """The ERP's API."""
+        return self.partners.erp(self.settings.erp, self.erp_breaker)
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Tells operators what happened."""
+        url = self.settings.hub.notification_url
+        if url is None:
+            return Notifier(None, self.once)
+        parts = urlsplit(url)
+        client = self.partners.webhook("notifications", f"{parts.scheme}://{parts.netloc}")
+        return Notifier(WebhookChannel(client, url), self.once)
+
+    @cached_property
+    def sales(self) -> ImportContext:
+        """What the import of sales works with."""
+        given = self.settings.imports
+        return ImportContext(
+            tenant=self.tenant,
+            rules=ImportRules(
+                time_zone=given.time_zone,
+                max_reject_share=given.max_reject_share,
+                known_stores=frozenset(given.known_stores),
+                currency=given.currency,
+                pay_calendar=given.pay_calendar,
+                pages_per_slice=given.pages_per_slice,
+                slice_lease=given.slice_lease,
+                stall_after=given.stall_after,
+                expected_by=given.expected_by,
+                triggers_calculation=given.triggers_calculation,
+            ),
+            clock=self.clock,
+            new_id=self.new_id,
+            queues=self.queues,
+            once=self.once,
+            source_of=self._sales_source,
+            writers=self._staging_writers,
+            **stores_of(self.tables, self.blobs, self.tenant, given.currency),
+        )
+
+    @cached_property
+    def health(self) -> HealthChecks:
+        """What can be looked at (INC-72)."""
+        checks = (
+            Check("storage", self._storage_answers, vital=True),
+            Check("queues", self._queues_are_short),
+            Check("erp", self._erp_answers),
+        )
+        return HealthChecks({check.name: check for check in checks}, self.settings.hub.health_deadline)
+
+    def _sales_source(self, run: ImportRun) -> SalesSource:
+        if run.file_name:
+            return FileSource(self.sales.inbox, run.file_name, run.file_etag)
+        return ErpSource(self.erp, run.day, run.store_id, self.settings.erp.page_size)
+
+    def _staging_writers(self) -> AbstractContextManager[Executor]:
+        return ThreadPoolExecutor(self.settings.imports.writers, thread_name_prefix="staging")
+
+    def _storage_answers(self) -> str | None:
+        self.tables.table("ImportRuns").get(self.tenant, "~sequence")
+        return None
+
+    def _queues_are_short(self) -> str | None:
+        depths = {queue: self.queues.depth(queue) for queue in QUEUES}
+        long = [f"{queue}: {depth} messages wait" for queue, depth in depths.items() if depth > MAX_QUEUE_DEPTH]
+        return "; ".join(long) or None
+
+    def _erp_answers(self) -> str | None:
+        state = self.erp_breaker.state().state
+        if state != "closed":
+            return f"the circuit is {state}"
+        self.erp.get_json("/api/health", {})
+        return None
+
+
+_lock = Lock()
+_current: Hub | None = None
+
+
+def current_hub() -> Hub:
+    """Return the hub of this process, built from the environment when first asked for."""
+    global _current
+    with _lock:
+        if _current is None:
+            _current = Hub(os.environ)
+        return _current
+
+
+@contextmanager
+def replaced_hub(hub: Hub) -> Iterator[Hub]:
+    """Let a hub be the current one for a while."""
+    global _current
+    before, _current = _current, hub
+    try:
+        yield hub
+    finally:
+        _current = before
