@@ -24,6 +24,17 @@ def as_json(content: object, status: int = 200, **headers: str) -> Answer:
     return Answer(json.dumps(content).encode(), status, headers=headers)
 
 
+class Request:
+    """A request as the routes see it. A route that wants its answer broken on the wire says so in `broken`."""
+
+    def __init__(self, query: dict[str, str], headers: dict[str, str], body: bytes) -> None:
+        """Keep query, headers and body."""
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.broken: Fault | None = None
+
+
 class Sandbox:
     """All partners at one address. A context manager: the server runs inside."""
 
@@ -198,17 +209,6 @@ ROUTES: dict[tuple[str, str], tuple[str, Callable[[Sandbox, "Request"], Answer]]
     ("POST", "/notifications"): ("notifications", _notified),
     ("GET", "/notifications"): ("notifications.list", lambda box, _request: as_json(box.notifications)),
 }
-
-
-class Request:
-    """A request as the routes see it. A route that wants its answer broken on the wire says so in `broken`."""
-
-    def __init__(self, query: dict[str, str], headers: dict[str, str], body: bytes) -> None:
-        """Keep query, headers and body."""
-        self.query = query
-        self.headers = headers
-        self.body = body
-        self.broken: Fault | None = None
 
 
 def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:

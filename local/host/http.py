@@ -1,0 +1,173 @@
+"""The host's HTTP side: functions under their routes, and the /admin endpoints."""
+
+import hmac
+import json
+import logging
+import os
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import BoundedSemaphore, Thread
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import azure.functions as func
+from azure.functions.meta import Datum
+
+from local.host.index import IndexedFunction
+from local.host.invoke import Invoker
+from local.host.manual import run_by_hand
+from local.host.router import Router
+
+_log = logging.getLogger("host")
+MAX_BODY_BYTES = 100 * 1024 * 1024
+
+
+class HttpSide:
+    """Serves an app's HTTP functions on 127.0.0.1."""
+
+    def __init__(
+        self, functions: list[IndexedFunction], host_json: dict[str, Any], invoker: Invoker, port: int
+    ) -> None:
+        """Take the port (0: any free one). OSError when it is taken."""
+        options = host_json.get("extensions", {}).get("http", {})
+        self.functions = {function.name.lower(): function for function in functions}
+        self.router = Router(functions, str(options.get("routePrefix", "api")))
+        self.invoker = invoker
+        self.free = BoundedSemaphore(int(options.get("maxOutstandingRequests", 200)))
+        self.began = time.monotonic()
+        self._server = _Server(("127.0.0.1", port), _handler(self))
+        self.port = self._server.server_port
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="http", daemon=True)
+
+    def start(self) -> None:
+        """Serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> func.HttpResponse:
+        """Answer one request."""
+        parts = urlsplit(target)
+        path = unquote(parts.path)
+        if path.startswith("/admin/"):
+            return self._admin(method, path, headers, dict(parse_qsl(parts.query)), body)
+        found = self.router.find(method, path)
+        if found is None:
+            return func.HttpResponse(status_code=404)
+        if not self.free.acquire(blocking=False):
+            return func.HttpResponse(status_code=429)
+        try:
+            function, params = found
+            url = f"http://127.0.0.1:{self.port}{target}"
+            result = self.invoker.run(function, _datum(method, url, headers, params, parts.query, body))
+        except Exception:  # noqa: BLE001 - logged by the invoker; the real host answers 500 with nothing in it
+            return func.HttpResponse(status_code=500)
+        finally:
+            self.free.release()
+        return result if isinstance(result, func.HttpResponse) else func.HttpResponse(str(result or ""))
+
+    def _admin(
+        self, method: str, path: str, headers: dict[str, str], query: dict[str, str], body: bytes
+    ) -> func.HttpResponse:
+        if path == "/admin/host/ping":
+            return func.HttpResponse(status_code=200)
+        master = os.environ.get("LOCAL_HOST_MASTER_KEY")
+        given = headers.get("x-functions-key") or query.get("code", "")
+        if master and not hmac.compare_digest(given.encode(), master.encode()):
+            return func.HttpResponse(status_code=401)
+        if path == "/admin/host/status":
+            status = {"id": "local", "state": "Running", "version": "stand-in", "processUptime": self._uptime()}
+            return _json(status)
+        if path.rstrip("/") == "/admin/functions" and method == "GET":
+            return _json([{"name": one.name, "type": one.trigger} for one in self.functions.values()])
+        if path.startswith("/admin/functions/") and method == "POST":
+            return self._by_hand(path.removeprefix("/admin/functions/"), body)
+        return func.HttpResponse(status_code=404)
+
+    def _by_hand(self, name: str, body: bytes) -> func.HttpResponse:
+        function = self.functions.get(name.lower())
+        if function is None:
+            return func.HttpResponse(status_code=404)
+        try:
+            given = json.loads(body)
+            text = str(given.get("input") or "")
+        except (ValueError, AttributeError):
+            return func.HttpResponse('the body must be JSON: {"input": "..."}', status_code=400)
+        run_by_hand(self.invoker, function, text)
+        return func.HttpResponse(status_code=202)
+
+    def _uptime(self) -> int:
+        return int((time.monotonic() - self.began) * 1000)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+def _json(content: object) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(content), mimetype="application/json")
+
+
+def _datum(method: str, url: str, headers: dict[str, str], params: dict[str, str], query: str, body: bytes) -> Datum:
+    def texts(values: dict[str, str]) -> dict[str, Datum]:
+        return {name: Datum(value, "string") for name, value in values.items()}
+
+    content = {
+        "method": Datum(method, "string"),
+        "url": Datum(url, "string"),
+        "headers": texts({name.lower(): value for name, value in headers.items()}),
+        "params": texts(params),
+        "query": texts(dict(parse_qsl(query, keep_blank_values=True))),
+        "body": Datum(body, "bytes"),
+    }
+    return Datum(content, "http")
+
+
+def _handler(side: HttpSide) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def _serve(self) -> None:
+            try:
+                length = int(self.headers.get("Content-Length") or 0)
+            except ValueError:
+                length = -1
+            if not 0 <= length <= MAX_BODY_BYTES:
+                self.close_connection = True
+                self._send(func.HttpResponse(status_code=413 if length > 0 else 400))
+                return
+            body = self.rfile.read(length)
+            joined: dict[str, str] = {}
+            for name, value in self.headers.items():
+                key = name.lower()
+                joined[key] = f"{joined[key]}, {value}" if key in joined else value
+            self._send(side.answer(self.command, self.path, joined, body))
+
+        def _send(self, response: func.HttpResponse) -> None:
+            content = response.get_body()
+            try:
+                self.send_response(response.status_code)
+                for name, value in response.headers.items():
+                    self.send_header(name, value)
+                if content or response.status_code not in (204, 304):
+                    kind = f"{response.mimetype}; charset={response.charset}"
+                    self.send_header("Content-Type", kind)
+                    self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+            except OSError:
+                self.close_connection = True  # the caller hung up
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
+            """Stay quiet: each invocation has its own line."""
+
+    return Handler

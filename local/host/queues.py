@@ -1,0 +1,184 @@
+"""Storage queue triggers: poll, run, delete; after five tries to the poison queue."""
+
+import json
+import logging
+import threading
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from concurrent.futures import Future
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from azure.functions.meta import Datum
+
+from local.host.index import IndexedFunction
+from local.host.invoke import Invoker, metadata_of
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueClient, QueueMessage
+
+_log = logging.getLogger("host")
+_SLOWEST_POLL = 1.0
+
+
+class QueueListener:
+    """Listens to one queue for one function."""
+
+    def __init__(
+        self,
+        function: IndexedFunction,
+        connection: str,
+        options: Mapping[str, Any],
+        invoker: Invoker,
+        lease: float,
+    ) -> None:
+        """Keep everything; `lease` is for how many seconds a message is ours, renewed while its function runs."""
+        self._function, self._connection, self._invoker, self._lease = function, connection, invoker, lease
+        self._queue = str(function.options["queueName"])
+        self._batch = int(options.get("batchSize", 16))
+        self._tries = int(options.get("maxDequeueCount", 5))
+        self._delay = _seconds(str(options.get("visibilityTimeout", "00:00:00")))
+        self._stopping = threading.Event()
+        self._running: dict[str, tuple[QueueMessage, Future[Any]]] = {}
+        self._thread = threading.Thread(target=self._listen, name=f"queue {self._queue}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more messages, wait for those that are being worked on."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _listen(self) -> None:
+        client = self._client(self._queue)
+        pause, down = 0.05, False
+        while not self._stopping.is_set() or self._running:
+            try:
+                busy = self._turn(client)
+                down = False
+            except Exception as error:  # noqa: BLE001 - the emulator is gone for a while: go on trying
+                if not down:
+                    _log.warning("queue %s: %s; trying again", self._queue, type(error).__name__)
+                busy, down = False, True
+            pause = 0.02 if busy or self._running else min(_SLOWEST_POLL, pause * 1.5)
+            self._stopping.wait(pause) if not self._stopping.is_set() else threading.Event().wait(0.02)
+
+    def _turn(self, client: "QueueClient") -> bool:
+        """Settle what is done, renew what runs long, take more; tell whether anything came."""
+        for message, future in list(self._running.values()):
+            if future.done():
+                self._settle(client, message, failed=future.exception() is not None)
+        room = self._batch - len(self._running)
+        if self._stopping.is_set() or room <= 0:
+            return False
+        taken = list(_receive(client, room, self._lease))
+        for message in taken:
+            self._begin(client, message)
+        return bool(taken)
+
+    def _begin(self, client: "QueueClient", message: "QueueMessage") -> None:
+        if (message.dequeue_count or 0) > self._tries:
+            self._to_poison(client, message)
+            return
+        content = b64decode(message.content)
+        metadata = _metadata(message, content)
+        future = self._invoker.start(self._function, Datum(content.decode(errors="replace"), "string"), metadata)
+        self._running[message.id] = (message, future)
+        threading.Timer(self._lease / 2, self._renew, (client, message.id)).start()
+
+    def _renew(self, client: "QueueClient", message_id: str) -> None:
+        """Keep a message ours while its function runs."""
+        found = self._running.get(message_id)
+        if found is None or found[1].done():
+            return
+        message, future = found
+        try:
+            renewed = client.update_message(message, visibility_timeout=max(1, round(self._lease)))
+        except Exception as error:  # noqa: BLE001 - lost: the message comes again, as with the real host
+            _log.warning("queue %s: message %s was lost (%s)", self._queue, message_id, type(error).__name__)
+            return
+        self._running[message_id] = (renewed, future)
+        threading.Timer(self._lease / 2, self._renew, (client, message_id)).start()
+
+    def _settle(self, client: "QueueClient", message: "QueueMessage", *, failed: bool) -> None:
+        del self._running[message.id]
+        if not failed:
+            client.delete_message(message)
+        elif (message.dequeue_count or 0) >= self._tries:
+            self._to_poison(client, message)
+        else:
+            client.update_message(message, visibility_timeout=self._delay)
+
+    def _to_poison(self, client: "QueueClient", message: "QueueMessage") -> None:
+        if not self._queue.endswith("-poison"):
+            _create(self._client(f"{self._queue}-poison")).send_message(message.content, time_to_live=-1)
+        client.delete_message(message)
+
+    def _client(self, queue: str) -> "QueueClient":
+        from azure.storage.queue import QueueClient
+
+        return QueueClient.from_connection_string(self._connection, queue)
+
+
+def _receive(client: "QueueClient", room: int, lease: float) -> Any:  # noqa: ANN401 - the SDK's pager
+    from azure.core.exceptions import ResourceNotFoundError
+
+    def take() -> Any:  # noqa: ANN401
+        return next(
+            client.receive_messages(messages_per_page=min(room, 32), visibility_timeout=max(1, round(lease))).by_page(),
+            [],
+        )
+
+    try:
+        return take()
+    except ResourceNotFoundError:
+        _create(client)
+        return []
+
+
+def _create(client: "QueueClient") -> "QueueClient":
+    from azure.core.exceptions import ResourceExistsError
+
+    try:
+        client.create_queue()
+    except ResourceExistsError:
+        return client
+    return client
+
+
+def _metadata(message: "QueueMessage", content: bytes) -> dict[str, Datum]:
+    """Return the trigger metadata; as with the real host, properties of a JSON body overwrite it, whatever the case."""
+    values: dict[str, Any] = {
+        "Id": message.id,
+        "DequeueCount": message.dequeue_count or 0,
+        "InsertionTime": _time(message.inserted_on),
+        "ExpirationTime": _time(message.expires_on),
+        "NextVisibleTime": _time(message.next_visible_on),
+        "PopReceipt": message.pop_receipt or "",
+    }
+    try:
+        body = json.loads(content)
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        known = {name.lower(): name for name in values}
+        for name, value in body.items():
+            if name.lower() in known and isinstance(value, str | int):
+                values[known[name.lower()]] = value
+    return metadata_of({name: json.dumps(value) if name.endswith("Time") else value for name, value in values.items()})
+
+
+def _time(instant: datetime | None) -> str:
+    return instant.isoformat() if instant else ""
+
+
+def _seconds(text: str) -> int:
+    hours, minutes, seconds = text.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + int(float(seconds))
+
+
+def encoded(text: str) -> str:
+    """Return a message as it lies on a queue."""
+    return b64encode(text.encode()).decode()
