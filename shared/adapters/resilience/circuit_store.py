@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from threading import RLock
 
-from shared.adapters.resilience.circuit import Circuit, from_values, to_values
+from shared.adapters.resilience.circuit import CLOSED, Circuit, from_values, to_values
 from shared.kernel.clock import Clock
 from shared.kernel.keys import join_key
 from shared.kernel.table import Row, RowChanged, RowExists, Tables
@@ -45,7 +45,8 @@ class CircuitStore:
         with self._lock:
             self._uses += 1
             too_old = self._read_at is None or self._clock() - self._read_at > FRESH
-            if too_old and not (self._confirmed and self._uses <= CONFIRMED_USES):
+            confirmed = self._confirmed and self._known.state == CLOSED and self._uses <= CONFIRMED_USES
+            if too_old and not confirmed:
                 return self.newest()
             return self._known
 
