@@ -27,11 +27,11 @@ def redirected(partner: str, request: WireRequest, answer: WireAnswer) -> WireRe
         raise ContractBroken(
             partner, f"{request.label} answered {answer.status}: only a GET is followed, to a Location"
         )
-    url = urljoin(request.url, target)
     try:
+        url = urljoin(request.url, target)
         same = origin_of(url) == origin_of(request.url)
     except ValueError:
-        same = False
+        url, same = "", False
     if not same:
         raise ContractBroken(partner, f"{request.label} redirects to another origin")
     return replace(request, url=url, params={})

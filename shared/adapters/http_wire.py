@@ -94,13 +94,15 @@ class Wire:
         from urllib3.exceptions import HTTPError
 
         began = self._monotonic()
+        in_body = False
         try:
             with self._open(request) as response:
+                in_body = True
                 body = self._body(request, response, began, max_body, accept)
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return WireAnswer(response.status_code, headers, body, self._monotonic() - began)
         except (RequestException, HTTPError, OSError) as error:
-            failure = self._failure(request, error)
+            failure = self._failure(request, error, in_body=in_body)
         # Outside the handler, so that the library's error with the full URL is not chained to ours.
         raise failure
 
@@ -116,10 +118,11 @@ class Wire:
         prepared: PreparedRequest = session.prepare_request(
             Request(request.method, request.url, params=request.params, headers=request.headers, data=request.body)
         )
-        return session.send(
+        # Straight to the adapter: Session.send prepares the next request of a redirect even when it is not followed,
+        # and reads the whole body for it, without our limits.
+        return session.get_adapter(request.url).send(
             prepared,
             stream=True,
-            allow_redirects=False,
             timeout=(self._timeouts.connect, self._timeouts.read),
             verify=self._ca_bundle or True,
         )
@@ -158,7 +161,7 @@ class Wire:
             self._sessions.add(session)
         return session
 
-    def _failure(self, request: WireRequest, error: Exception) -> PartnerError:
+    def _failure(self, request: WireRequest, error: Exception, *, in_body: bool) -> PartnerError:
         import requests
         from urllib3 import exceptions
 
@@ -166,9 +169,11 @@ class Wire:
             return isinstance(error, types) or any(isinstance(inner, types) for inner in _inside(error))
 
         text = f"{request.label}: {type(error).__name__}"
+        if caused_by(exceptions.NewConnectionError):  # refused or unresolved; the library files it under timeouts
+            return NetworkFailure(self._partner, text)
         if caused_by(requests.Timeout, exceptions.TimeoutError, TimeoutError):
             return PartnerTimeout(self._partner, text)
-        if caused_by(exceptions.IncompleteRead, exceptions.DecodeError, exceptions.InvalidChunkLength):
+        if in_body and not caused_by(ConnectionError):
             return MalformedResponse(self._partner, f"{request.label}: the body is torn or cannot be decoded")
         if caused_by(requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             return ContractBroken(self._partner, f"{request.label}: the address is not usable")

@@ -15,6 +15,7 @@ from shared.kernel.clock import Clock, utc_now
 from shared.kernel.errors import ConfigurationError, ContractBroken, FieldProblem, HubError, MalformedResponse
 
 _DEFAULT_LIFE = 300.0
+_LONGEST_LIFE = 24 * 3600.0
 _MAX_TOKEN_BODY = 256 * 1024
 
 
@@ -143,11 +144,13 @@ class ClientCredentials:
         if str(answer.get("token_type", "bearer")).lower() != "bearer":
             raise ContractBroken(self._partner, "the token is not a bearer token")
         try:
-            life = float(answer.get("expires_in", _DEFAULT_LIFE))
+            life = min(float(answer.get("expires_in", _DEFAULT_LIFE)), _LONGEST_LIFE)
         except (TypeError, ValueError):
-            raise MalformedResponse(self._partner, "expires_in of the token answer is no number") from None
+            life = -1.0
+        if not life >= 0:
+            raise MalformedResponse(self._partner, "expires_in of the token answer is no time in seconds")
         # A token that lives shorter than twice the skew is used for half of its life.
-        return _Held(token, self._clock() + timedelta(seconds=max(life - self._skew, life / 2, 0)))
+        return _Held(token, self._clock() + timedelta(seconds=max(life - self._skew, life / 2)))
 
 
 def _oauth_error(answer: WireAnswer) -> str:

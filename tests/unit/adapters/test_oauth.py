@@ -1,0 +1,167 @@
+"""Client credentials: one fetch for all threads, kept until shortly before the end, nothing secret shown."""
+
+import json
+import logging
+import socket
+import threading
+import time
+
+import pytest
+
+from shared.adapters.http_wire import Timeouts, Wire
+from shared.adapters.oauth import ClientCredentials, ClientSettings
+from shared.kernel.errors import (
+    ConfigurationError,
+    ContractBroken,
+    HubError,
+    MalformedResponse,
+    NetworkFailure,
+    PartnerRefused,
+    RateLimited,
+    ServerFailure,
+)
+from tests.unit.adapters.loopback import Behaviour, Loopback, answer, reset
+from tests.unit.adapters.manual_time import ManualTime
+
+SECRET = "s3cr3t&=+"
+
+
+def granted(token: str = "abc", **more: object) -> bytes:
+    return answer(200, json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3600} | more).encode())
+
+
+def make(url: str, hands: ManualTime | None = None, scope: str = "sales.read") -> ClientCredentials:
+    settings = ClientSettings(f"{url}/token", "hub", lambda: SECRET, scope, ("ERP_CLIENT_ID", "ERP_CLIENT_SECRET"))
+    wire = Wire("erp-identity", Timeouts(0.2, 0.2, 0.25))
+    return ClientCredentials("erp-identity", settings, wire=wire, clock=(hands or ManualTime()).clock)
+
+
+def test_the_form_of_rfc_6749() -> None:
+    with Loopback(granted()) as provider:
+        assert make(provider.url).token() == "abc"
+    head, _, body = provider.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /token HTTP/1.1")
+    assert provider.header(0, "Content-Type") == "application/x-www-form-urlencoded"
+    assert body == b"grant_type=client_credentials&client_id=hub&client_secret=s3cr3t%26%3D%2B&scope=sales.read"
+
+
+def test_a_token_is_kept_until_a_minute_before_its_end() -> None:
+    hands = ManualTime()
+    with Loopback(granted("one"), granted("two")) as provider:
+        source = make(provider.url, hands)
+        source.token()
+        hands.advance(3539)
+        assert source.token() == "one"
+        hands.advance(2)
+        assert source.token() == "two"
+
+
+@pytest.mark.parametrize(("life", "kept"), [(100, 49), ("3600", 3539), (None, 239), (1e30, 86339)], ids=str)
+def test_odd_lives(life: object, kept: float) -> None:
+    hands = ManualTime()
+    first = granted("one", expires_in=life) if life else answer(200, b'{"access_token": "one"}')
+    with Loopback(first, granted("two")) as provider:
+        source = make(provider.url, hands)
+        source.token()
+        hands.advance(kept)
+        assert source.token() == "one"
+        hands.advance(2)
+        assert source.token() == "two"
+
+
+def test_an_invalidated_token_is_fetched_anew_and_only_that_one() -> None:
+    with Loopback(granted("one"), granted("two")) as provider:
+        source = make(provider.url)
+        source.invalidate(source.token())
+        assert source.token() == "two"
+        source.invalidate("one")
+        assert source.token() == "two"
+    assert len(provider.requests) == 2
+
+
+def at_once(source: ClientCredentials, count: int = 8) -> list[object]:
+    start, found = threading.Barrier(count), list[object]()
+
+    def work() -> None:
+        start.wait()
+        try:
+            found.append(source.token())
+        except HubError as error:
+            found.append(type(error))
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    return found
+
+
+def slowly(reply: bytes) -> Behaviour:
+    def behave(connection: socket.socket) -> None:
+        time.sleep(0.1)
+        connection.sendall(reply)
+
+    return behave
+
+
+def test_many_threads_fetch_once() -> None:
+    with Loopback(slowly(granted())) as provider:
+        assert at_once(make(provider.url)) == ["abc"] * 8
+    assert len(provider.requests) == 1
+
+
+def test_a_dead_provider_is_asked_once_by_all_who_wait() -> None:
+    with Loopback(slowly(answer(503))) as provider:
+        source = make(provider.url)
+        assert at_once(source) == [ServerFailure] * 8
+        assert len(provider.requests) == 1
+        with pytest.raises(ServerFailure):
+            source.token()
+    assert len(provider.requests) == 2
+
+
+FAILURES: dict[str, tuple[Behaviour, type[HubError]]] = {
+    "503": (answer(503, headers={"Retry-After": "5"}), ServerFailure),
+    "429": (answer(429), RateLimited),
+    "reset": (reset, NetworkFailure),
+    "403": (answer(403, b"no", content_type="text/plain"), PartnerRefused),
+    "400 in HTML": (answer(400, b"<html>", content_type="text/html"), PartnerRefused),
+    "redirect": (answer(302, headers={"Location": "/x"}), ContractBroken),
+    "HTML": (answer(200, b"<html>", content_type="text/html"), MalformedResponse),
+    "no token": (answer(200, b"{}"), MalformedResponse),
+    "no object": (answer(200, b"[]"), MalformedResponse),
+    "a token that is no header": (granted("a\r\nb"), MalformedResponse),
+    "another kind": (granted(token_type="mac"), ContractBroken),
+    "no number": (granted(expires_in="soon"), MalformedResponse),
+    "not a number": (granted(expires_in="nan"), MalformedResponse),
+    "a life before its beginning": (granted(expires_in=-1), MalformedResponse),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "error"), FAILURES.values(), ids=FAILURES.keys())
+def test_failures(behaviour: Behaviour, error: type[HubError]) -> None:
+    with Loopback(behaviour) as provider, pytest.raises(error) as caught:
+        make(provider.url).token()
+    assert str(caught.value).startswith("erp-identity: ")
+
+
+@pytest.mark.parametrize("reason", ["invalid_client", "unauthorized_client", "invalid_scope"])
+@pytest.mark.parametrize("status", [400, 401])
+def test_wrong_credentials_are_for_the_operator(reason: str, status: int) -> None:
+    body = json.dumps({"error": reason, "error_description": f"{SECRET} is wrong"}).encode()
+    with Loopback(answer(status, body)) as provider, pytest.raises(ConfigurationError) as caught:
+        make(provider.url).token()
+    assert [problem.field for problem in caught.value.problems] == ["ERP_CLIENT_ID", "ERP_CLIENT_SECRET"]
+    assert reason in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_nothing_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Loopback(granted("tok3n")) as provider:
+        source = make(provider.url)
+        source.token()
+    shown = f"{source!r}{source._held!r}{source._settings!r}{caplog.text}"
+    assert "tok3n" not in shown
+    assert "s3cr3t" not in shown
