@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from shared.adapters.access_tokens import AccessTokens
 from shared.adapters.blobs import AzureBlobs
-from shared.adapters.circuit_breaker import Breaker
-from shared.adapters.idempotency import Idempotency
 from shared.adapters.identifiers import new_uuid7
 from shared.adapters.partners import Partners
 from shared.adapters.queues import StorageQueues
+from shared.adapters.resilience.circuit_breaker import CircuitBreaker
+from shared.adapters.resilience.idempotency import Idempotency
 from shared.adapters.settings import Settings
 from shared.adapters.signing import PageTokens
 from shared.adapters.storage_account import StorageAccount
@@ -115,7 +115,7 @@ class Hub:
     @cached_property
     def once(self) -> Idempotency:
         """Does things once per key (RES-02)."""
-        return Idempotency(self.tables.table("Idempotency"), self.tenant, self.clock, self.sleep)
+        return Idempotency(self.tables, self.tenant, clock=self.clock, sleep=self.sleep)
 
     @cached_property
     def partners(self) -> Partners:
@@ -123,7 +123,7 @@ class Hub:
         return Partners(self.tables, self.tenant, self.clock, self.sleep)
 
     @cached_property
-    def erp_breaker(self) -> Breaker:
+    def erp_breaker(self) -> CircuitBreaker:
         """The ERP's circuit breaker."""
         return self.partners.breaker("erp")
 
@@ -197,7 +197,7 @@ class Hub:
         return "; ".join(long) or None
 
     def _erp_answers(self) -> str | None:
-        state = self.erp_breaker.state().state
+        state = self.erp_breaker.state()
         if state != "closed":
             return f"the circuit is {state}"
         self.erp.get_json("/api/health", {})

@@ -167,11 +167,11 @@ def _metadata(message: "QueueMessage", content: bytes) -> dict[str, Datum]:
         for name, value in body.items():
             if name.lower() in known and isinstance(value, str | int):
                 values[known[name.lower()]] = value
-    return metadata_of({name: json.dumps(value) if name.endswith("Time") else value for name, value in values.items()})
+    return metadata_of(values)
 
 
 def _time(instant: datetime | None) -> str:
-    return instant.isoformat() if instant else ""
+    return instant.strftime("%Y-%m-%dT%H:%M:%S+00:00") if instant else ""
 
 
 def _seconds(text: str) -> int:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from shared.adapters.circuit_breaker import Breaker, SharedCircuit
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
 from shared.adapters.oauth import ClientCredentials, ClientSettings, TokenSource
-from shared.adapters.rate_limit import TokenBucket
+from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.policies import policy_of
+from shared.adapters.resilience.rate_limit import TokenBucket
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.resilience.retry_budget import RetryBudget
 from shared.adapters.settings import ErpSettings
@@ -23,12 +23,11 @@ class Partners:
         """Keep the tables that hold the shared state."""
         self._tables, self._tenant, self._clock, self._sleep = tables, tenant, clock, sleep
 
-    def breaker(self, partner: str) -> Breaker:
+    def breaker(self, partner: str) -> CircuitBreaker:
         """Return the circuit breaker of a partner."""
-        circuit = SharedCircuit(self._tables.table("CircuitBreakers"), self._tenant, partner, self._clock)
-        return Breaker(circuit, policy_of(partner).breaker, self._clock)
+        return CircuitBreaker(self._tables, self._tenant, partner, policy_of(partner).breaker, clock=self._clock)
 
-    def erp(self, settings: ErpSettings, breaker: Breaker) -> PartnerClient:
+    def erp(self, settings: ErpSettings, breaker: CircuitBreaker) -> PartnerClient:
         """Return the client of the ERP (INC-02)."""
         policy = policy_of("erp")
         retry = replace(policy.retry, first_delay=settings.retry_first_delay)
@@ -61,13 +60,13 @@ class Partners:
         base_url: str,
         call_timeout: float,
         retry: Retry,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         tokens: TokenSource | None,
     ) -> PartnerClient:
         """Return a client with everything it is guarded by."""
         bucket = policy_of(partner).bucket
         limit = (
-            TokenBucket(self._tables.table("RateLimits"), self._tenant, partner, bucket, self._clock, self._sleep)
+            TokenBucket(self._tables, self._tenant, partner, bucket, clock=self._clock, sleep=self._sleep)
             if bucket
             else None
         )
