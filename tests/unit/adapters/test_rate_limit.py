@@ -107,7 +107,12 @@ def take(bucket: TokenBucket, uses: list[float]) -> None:
     instances=st.integers(2, 4),
     max_wait=st.sampled_from([0.0, 1.0, 30.0]),
     schedule=st.lists(
-        st.tuples(st.sampled_from([0.0, 0.0, 0.0, 0.05, 1.0, 20.0, 59.0, 61.0, 70.0]), st.integers(0, 3)), max_size=120
+        st.tuples(
+            st.sampled_from([0.0, 0.05, 1.0, 20.0, 59.0, 61.0, 70.0]),
+            st.integers(0, 3),
+            st.sampled_from([1, 1, 2, 9, 40]),
+        ),
+        max_size=15,
     ),
     moments=st.lists(st.booleans(), max_size=30),
 )
@@ -116,20 +121,40 @@ def test_no_window_ever_sees_more_than_the_limit(
     rate: float,
     instances: int,
     max_wait: float,
-    schedule: list[tuple[float, int]],
+    schedule: list[tuple[float, int, int]],
     moments: list[bool],
 ) -> None:
     hook, time, policy = Interleaving(moments), ManualTime(), BucketPolicy(capacity, rate)
     tables = MemoryTables(hook)
     buckets = [make(tables, time, policy, max_wait=max_wait, holder=str(number)) for number in range(instances + 1)]
     hook.other = buckets[instances:]
-    for pause, number in schedule:
+    for pause, number, burst in schedule:
         time.advance(pause)
-        take(buckets[number % instances], hook.uses)
-    uses = sorted(hook.uses)
-    for first, begin in enumerate(uses):
-        for last in range(first, len(uses)):
-            assert last - first + 1 <= capacity + rate * (uses[last] - begin) + 0.001
+        for _ in range(burst):
+            take(buckets[number % instances], hook.uses)
+    holds_in_every_window(policy, hook.uses)
+
+
+def holds_in_every_window(policy: BucketPolicy, moments: list[float]) -> None:
+    uses = sorted(moments)
+    # The window that begins at use i and ends at use j holds j - i + 1 uses: compare j's excess with the least before.
+    least = float("inf")
+    for number, moment in enumerate(uses):
+        excess = number - policy.rate * moment
+        least = min(least, excess)
+        assert excess - least + 1 <= policy.capacity + 0.01
+
+
+def test_tokens_held_by_one_are_not_refilled_for_another() -> None:
+    time, tables, uses, policy = ManualTime(), MemoryTables(), list[float](), BucketPolicy(40, 5)
+    one, two = (make(tables, time, policy, max_wait=0, holder=name) for name in "ab")
+    take(one, uses)
+    time.advance(59)
+    for bucket in (one, two):
+        for _ in range(50):
+            take(bucket, uses)
+    assert len(uses) <= 1 + 40
+    holds_in_every_window(policy, uses)
 
 
 def test_idle_holders_do_not_starve_the_others() -> None:
