@@ -88,6 +88,9 @@ class Slice:
     generation: int
     number: int
     cursor: str
+    first_page: int
+    pages: int = 0
+    """How many pages it turned out to have, once it is done."""
     attempt: int = 0
     claimed_until: datetime | None = None
     done: bool = False
@@ -102,7 +105,13 @@ class Slice:
 
     def values(self) -> dict[str, Value]:
         """Return the slice as a table row."""
-        values: dict[str, Value] = {"cursor": self.cursor, "attempt": self.attempt, "done": self.done}
+        values: dict[str, Value] = {
+            "cursor": self.cursor,
+            "firstPage": self.first_page,
+            "pages": self.pages,
+            "attempt": self.attempt,
+            "done": self.done,
+        }
         if self.claimed_until:
             values["claimedUntil"] = to_iso(self.claimed_until)
         if self.next_cursor is not None:
@@ -132,13 +141,12 @@ class SliceStore:
         rows = self._table.query(_partition(run), key_from=prefix, key_before=prefix + AFTER)
         return [_slice(row) for row in rows]
 
-    def claim(self, run: ImportRun, number: int, cursor: str, now: datetime, lease: float) -> Slice:
+    def claim(self, run: ImportRun, fresh: Slice, now: datetime, lease: float) -> Slice:
         """Return the slice as ours for `lease` seconds, or as done. Busy while another worker has it.
 
         A slice that is not stored yet is stored as claimed.
         """
-        until = now + timedelta(seconds=lease)
-        fresh = Slice(run.generation, number, cursor)
+        number, until = fresh.number, now + timedelta(seconds=lease)
         row = self._table.get(_partition(run), fresh.key)
         if row is None:
             claimed = replace(fresh, attempt=1, claimed_until=until)
@@ -161,7 +169,9 @@ class SliceStore:
     def finish(self, run: ImportRun, item: Slice, result: SliceResult) -> Slice:
         """Store the result, then mark the slice done. Busy when another worker took the slice over."""
         self._results.write(_result_name(run, item), result.to_json(), content_type="application/json")
-        return self._update(run, replace(item, done=True, claimed_until=None, next_cursor=result.next_cursor))
+        return self._update(
+            run, replace(item, done=True, claimed_until=None, pages=result.pages, next_cursor=result.next_cursor)
+        )
 
     def result(self, run: ImportRun, item: Slice) -> SliceResult:
         """Return what a slice that is done found."""
@@ -195,6 +205,8 @@ def _slice(row: Row) -> Slice:
         int(generation),
         int(number),
         str(values["cursor"]),
+        int(str(values["firstPage"])),
+        int(str(values["pages"])),
         attempt=int(str(values["attempt"])),
         claimed_until=from_iso(until) if isinstance(until, str) else None,
         done=bool(values["done"]),

@@ -37,7 +37,8 @@ def stage_slice(context: ImportContext, message: Message) -> None:
         resume_run(context, run)
         return
     try:
-        item = context.slices.claim(run, number, cursor, context.clock(), context.rules.slice_lease)
+        fresh = Slice(run.generation, number, cursor, number * context.rules.pages_per_slice + 1)
+        item = context.slices.claim(run, fresh, context.clock(), context.rules.slice_lease)
         if not item.done:
             item, run = _work(context, run, item)
         _go_on(context, run, item)
@@ -56,10 +57,10 @@ def _go_on(context: ImportContext, run: ImportRun, item: Slice) -> None:
 
 def _work(context: ImportContext, run: ImportRun, item: Slice) -> tuple[Slice, ImportRun]:
     per_slice = context.rules.pages_per_slice
-    first_page = item.number * per_slice + 1
+    first_page, last_page = item.first_page, item.first_page + per_slice - 1
     if item.attempt > 1:
-        clear_staging(context.staging, run, item)
-        clear_rejects(context.rejects, run, first_page, first_page + per_slice - 1)
+        clear_staging(context.staging, run, first_page, last_page)
+        clear_rejects(context.rejects, run, first_page, last_page)
     source = context.source_of(run)
     with context.writers() as executor:
         stager = _Stager(
@@ -114,9 +115,10 @@ def _other_slices(context: ImportContext, run: ImportRun, source: SalesSource, p
     per_slice = context.rules.pages_per_slice
     slices: list[Slice] = []
     for number in range(1, -(-(page.total_pages or 0) // per_slice)):
-        cursor = source.cursor_of(number * per_slice + 1)
+        first_page = number * per_slice + 1
+        cursor = source.cursor_of(first_page)
         assert cursor is not None
-        slices.append(Slice(run.generation, number, cursor))
+        slices.append(Slice(run.generation, number, cursor, first_page))
     return slices
 
 

@@ -1,8 +1,8 @@
 """Staged sales: every valid record of a run, as it will be counted (INC-04).
 
-Table StagingSalesData: partition tenant|run (the batch)|generation-slice, row key transaction ID. A slice writes full
-transactions of 100 rows into its own partition; doing it again overwrites. Rows carry the attempt that wrote them,
-so that what an attempt that was given up left behind is never read.
+Table StagingSalesData: partition tenant|run (the batch)|generation-page, row key transaction ID. Pages are written side
+by side in transactions of 100 rows; doing it again overwrites. Rows carry the attempt that wrote them, so that what
+an attempt that was given up left behind is never read.
 """
 
 from collections.abc import Iterator
@@ -24,38 +24,43 @@ class StagingWriter:
     """Writes the sales of one attempt at a slice in transactions of 100 rows."""
 
     def __init__(self, table: Table, run: ImportRun, item: Slice, executor: Executor) -> None:
-        """Write into the slice's partition with the executor's threads."""
+        """Write with the executor's threads."""
         self._table = table
-        self._partition = _partition(run, item)
-        self._run_id = run.run_id
+        self._run = run
         self._attempt = item.attempt
         self._executor = executor
+        self._page = 0
         self._batch: list[Operation] = []
         self._in_flight: list[Future[object]] = []
 
     def add(self, sale: Sale, page: int, line: int) -> None:
-        """Take a sale; writes when 100 are together. Raises what an earlier write raised."""
+        """Take a sale; writes when 100 of a page are together. Raises what an earlier write raised."""
+        if page != self._page:
+            self._send()
+            self._page = page
         self._batch.append(Put(join_key(sale.transaction_id), self._values(sale, page, line)))
         if len(self._batch) == MAX_OPERATIONS:
             self._send()
 
     def flush(self) -> None:
         """Write what is left and wait until everything is stored."""
-        if self._batch:
-            self._send()
+        self._send()
         for future in self._in_flight:
             future.result()
         self._in_flight.clear()
 
     def _send(self) -> None:
+        if not self._batch:
+            return
         if len(self._in_flight) >= _MAX_IN_FLIGHT:
             self._in_flight.pop(0).result()
-        self._in_flight.append(self._executor.submit(self._table.transact, self._partition, self._batch))
+        partition = _partition(self._run, self._page)
+        self._in_flight.append(self._executor.submit(self._table.transact, partition, self._batch))
         self._batch = []
 
     def _values(self, sale: Sale, page: int, line: int) -> dict[str, Value]:
         return {
-            "batchId": self._run_id,
+            "batchId": self._run.run_id,
             "transactionDate": to_iso(sale.instant),
             "employeeId": sale.employee_id,
             "storeId": sale.store_id,
@@ -69,12 +74,13 @@ class StagingWriter:
         }
 
 
-def clear_staging(table: Table, run: ImportRun, item: Slice) -> None:
-    """Remove what earlier attempts at a slice left."""
-    partition = _partition(run, item)
-    keys = [row.key for row in table.query(partition, select=["attempt"])]
-    for start in range(0, len(keys), MAX_OPERATIONS):
-        table.transact(partition, [Delete(key) for key in keys[start : start + MAX_OPERATIONS]])
+def clear_staging(table: Table, run: ImportRun, first_page: int, last_page: int) -> None:
+    """Remove what earlier attempts left of some pages (inclusive)."""
+    for page in range(first_page, last_page + 1):
+        partition = _partition(run, page)
+        keys = [row.key for row in table.query(partition, select=["attempt"])]
+        for start in range(0, len(keys), MAX_OPERATIONS):
+            table.transact(partition, [Delete(key) for key in keys[start : start + MAX_OPERATIONS]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +93,14 @@ class StagedSale:
 
 
 def staged_sales(table: Table, run: ImportRun, item: Slice) -> Iterator[StagedSale]:
-    """Yield the staged sales of a slice that is done, by transaction ID."""
-    for row in table.query(_partition(run, item), equal={"attempt": item.attempt}):
-        yield _sale(row)
+    """Yield the staged sales of a slice that is done, page by page, by transaction ID."""
+    for page in range(item.first_page, item.first_page + item.pages):
+        for row in table.query(_partition(run, page), equal={"attempt": item.attempt}):
+            yield _sale(row)
 
 
-def _partition(run: ImportRun, item: Slice) -> str:
-    return join_key(run.tenant, run.run_id, f"{item.generation}-{item.number:05d}")
+def _partition(run: ImportRun, page: int) -> str:
+    return join_key(run.tenant, run.run_id, f"{run.generation}-{page:07d}")
 
 
 def _sale(row: Row) -> StagedSale:
