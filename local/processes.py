@@ -1,0 +1,170 @@
+"""The hub on this machine: Azurite, the sandbox and the host as child processes that end with us."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import which
+from types import TracebackType
+from typing import IO
+
+from local.azurite_process import Azurite, AzuriteError, Ports
+from local.host.configuration import load_settings
+from shared.adapters.storage_account import StorageAccount
+from shared.provision import provision
+
+ROOT = Path(__file__).resolve().parent.parent
+_STARTS_WITHIN = 30.0
+
+
+class StartError(RuntimeError):
+    """Something does not start; the message says what to do."""
+
+
+class Stack:
+    """Azurite, sandbox and host. A context manager: everything runs inside, nothing afterwards."""
+
+    def __init__(
+        self,
+        *,
+        ports: Mapping[str, int] | None = None,
+        settings: Mapping[str, str] | None = None,
+        sandbox_options: tuple[str, ...] = (),
+        storage: Path | None = None,
+        logs: Path = ROOT / ".local",
+    ) -> None:
+        """Use the given ports (`host`, `sandbox`, `blob`, `queue`, `table`), else free ones.
+
+        `settings` win over local.settings.example.json; `storage` keeps Azurite's data there, else in memory.
+        """
+        given = dict(ports or {})
+        self.ports = {name: given.get(name) or free_port() for name in ("host", "sandbox", "blob", "queue", "table")}
+        self.azurite = Azurite(Ports(self.ports["blob"], self.ports["queue"], self.ports["table"]), storage)
+        self._given = dict(settings or {})
+        self._sandbox_options = sandbox_options
+        self._logs = logs
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._files: list[IO[bytes]] = []
+
+    @property
+    def host_url(self) -> str:
+        """Where the hub answers."""
+        return f"http://127.0.0.1:{self.ports['host']}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where the partners answer."""
+        return f"http://127.0.0.1:{self.ports['sandbox']}"
+
+    @property
+    def host_pid(self) -> int:
+        """The process ID of the host."""
+        return self._children["host"].pid
+
+    def __enter__(self) -> "Stack":
+        """Start everything, or nothing. StartError."""
+        try:
+            self.azurite.start()
+            provision(StorageAccount(self.azurite.connection_string))
+            port = str(self.ports["sandbox"])
+            self._start("sandbox", [sys.executable, "-m", "local.sandbox", "--port", port, *self._sandbox_options])
+            self.start_host()
+        except AzuriteError as error:
+            self._stop()
+            raise StartError(str(error)) from None
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything."""
+        self._stop()
+
+    def start_host(self) -> None:
+        """Start the host; Functions Core Tools where they are installed, else the stand-in."""
+        port = str(self.ports["host"])
+        own = [sys.executable, "-m", "local.host", "--port", port, "--settings", "none"]
+        tools = which("func")
+        self._start("host", [tools, "start", "--port", port] if tools else own)
+
+    def kill_host(self) -> None:
+        """Kill the host where it stands."""
+        child = self._children.pop("host")
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+
+    def wait(self) -> None:
+        """Wait until a part ends. StartError names it."""
+        while True:
+            for name, child in self._children.items():
+                if child.poll() is not None:
+                    raise StartError(f"{name} has ended; see {self._logs / name}.log")
+            time.sleep(0.3)
+
+    def _start(self, name: str, command: list[str]) -> None:
+        port = self.ports[name]
+        if _listens(port):
+            variable = f"{name.upper()}_PORT"
+            raise StartError(f"port {port} for the {name} is taken: choose another with {variable}=<port>")
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = (self._logs / f"{name}.log").open("ab")
+        self._files.append(log)
+        child = subprocess.Popen(command, cwd=ROOT, env=self._environment(), stdout=log, stderr=log)
+        self._children[name] = child
+        end = time.monotonic() + _STARTS_WITHIN
+        while not _listens(port):
+            if child.poll() is not None or time.monotonic() > end:
+                raise StartError(f"the {name} does not start; see {self._logs / name}.log")
+            time.sleep(0.05)
+
+    def _environment(self) -> dict[str, str]:
+        environment = {**os.environ, **self._given}
+        environment["AzureWebJobsStorage"] = self.azurite.connection_string
+        environment["HUB_NOTIFICATION_URL"] = f"{self.sandbox_url}/notifications"
+        environment["ERP_BASE_URL"] = f"{self.sandbox_url}/erp"
+        environment["ERP_TOKEN_URL"] = f"{self.sandbox_url}/identity/oauth2/v2.0/token"
+        environment["AUTH_ISSUER"] = f"{self.sandbox_url}/identity/v2.0"
+        environment["AUTH_JWKS_URL"] = f"{self.sandbox_url}/identity/discovery/v2.0/keys"
+        for file in (ROOT / "local.settings.json", ROOT / "local.settings.example.json"):
+            load_settings(file, environment)
+        return environment
+
+    def _stop(self) -> None:
+        for name in ("host", "sandbox"):
+            child = self._children.pop(name, None)
+            if child is not None:
+                _end(child)
+        self.azurite.stop()
+        for file in self._files:
+            file.close()
+        self._files.clear()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

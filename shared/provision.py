@@ -1,0 +1,39 @@
+"""The tables, containers and queues of the hub. In Azure the templates create them; on a laptop this does.
+
+Everything is created when first written to as well; creating it beforehand saves the failed first tries.
+"""
+
+from shared.adapters.storage_account import StorageAccount
+
+TABLES = (
+    "ImportRuns",
+    "ImportSlices",
+    "StagingSalesData",
+    "ImportRejects",
+    "SalesSnapshots",
+    "SalesMetrics",
+    "EmployeeMappings",
+    "HeldSales",
+    "DeadLetters",
+    "Idempotency",
+    "Locks",
+    "CircuitBreakers",
+    "RateLimits",
+)
+CONTAINERS = ("erp-inbox", "erp-quarantine", "import-slices", "dead-letters", "message-payloads")
+QUEUES = ("import-slices", "import-slices-poison", "notifications", "notifications-poison", "calculation-requests")
+
+
+def provision(account: StorageAccount) -> None:
+    """Create what is missing. Idempotent."""
+    from azure.core.exceptions import ResourceExistsError
+
+    for table in TABLES:
+        account.tables.create_table_if_not_exists(table)
+    for container in CONTAINERS:
+        try:
+            account.blobs.create_container(container)
+        except ResourceExistsError:
+            continue
+    for queue in QUEUES:
+        account.queues.create_queue(queue)
