@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 
 from local.sandbox.faults import Fault
@@ -80,6 +81,7 @@ def _drip(handler: BaseHTTPRequestHandler, body: bytes, seconds: float) -> None:
         time.sleep(0.05)
 
 
+@cache
 def _bomb() -> bytes:
     """Return a body of some 200 KB that inflates to 200 MB."""
     return gzip.compress(b" " * _BOMB_BYTES, compresslevel=9)

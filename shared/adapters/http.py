@@ -16,7 +16,7 @@ from shared.adapters.http_wire import MAX_BODY, Wire, WireAnswer, WireRequest
 from shared.adapters.oauth import TokenSource
 from shared.adapters.resilience.retry import Retry
 from shared.kernel.clock import Clock, utc_now
-from shared.kernel.errors import ContractBroken, PartnerRefused
+from shared.kernel.errors import CircuitOpen, ContractBroken, PartnerRefused, PartnerUnavailable
 
 Result = TypeVar("Result")
 
@@ -167,11 +167,22 @@ class PartnerClient:
         PartnerRefused, ContractBroken, ConfigurationError (credentials).
         """
         attempts = 0
+        last: PartnerUnavailable | None = None
 
         def attempt() -> WireAnswer:
-            nonlocal attempts
+            nonlocal attempts, last
             attempts += 1
-            return self._attempt(call)
+            try:
+                return self._attempt(call)
+            except PartnerUnavailable as error:
+                last = error
+                raise
+            except CircuitOpen as error:
+                if last is None:
+                    raise
+                # Our own failures opened the circuit: what went wrong tells more, and when to come back is known.
+                last.retry_after = error.retry_after
+                raise last from None
 
         repeatable = call.method in SAFE_METHODS or bool(call.idempotency_key)
         answer = self._retry.call(attempt) if repeatable else attempt()
