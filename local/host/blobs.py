@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from azure.functions.meta import Datum
 
 from local.host.index import IndexedFunction
-from local.host.invoke import Invoker, metadata_of
+from local.host.invoke import Invoker
 from local.host.queues import encoded
 
 if TYPE_CHECKING:
@@ -73,15 +73,15 @@ class BlobWatcher:
         client = service.get_blob_client(self._container, blob.name)
         content = client.download_blob().readall()
         properties = {"Length": len(content), "ETag": blob.etag}
-        values = {
-            "BlobTrigger": f"{self._container}/{blob.name}",
-            "Uri": json.dumps(client.url),
-            "Properties": json.dumps(properties),
-            "Metadata": json.dumps(dict(blob.metadata or {})),
+        metadata = {
+            "BlobTrigger": Datum(f"{self._container}/{blob.name}", "string"),
+            "Uri": Datum(json.dumps(client.url), "json"),
+            "Properties": Datum(json.dumps(properties), "json"),
+            "Metadata": Datum(json.dumps(dict(blob.metadata or {})), "json"),
         }
         for _ in range(_TRIES):
             try:
-                self._invoker.run(self._function, Datum(content, "bytes"), metadata_of(values))
+                self._invoker.run(self._function, Datum(content, "bytes"), metadata)
             except Exception:  # noqa: BLE001, S112 - logged by the invoker; tried again, in the end poison
                 continue
             return

@@ -230,6 +230,8 @@ def _scope(staged: StagedRun) -> tuple[str, ...]:
 
 def _counts(staged: StagedRun) -> dict[str, Any]:
     return {
+        "failure_code": "",
+        "failure": "",
         "pages": staged.pages,
         "records_read": staged.records_read,
         "rejected": staged.rejected,

@@ -166,6 +166,16 @@ class SliceStore:
         """Prolong our claim. Busy when another worker took the slice over."""
         return self._update(run, replace(item, claimed_until=now + timedelta(seconds=lease)))
 
+    def release(self, run: ImportRun, item: Slice) -> None:
+        """Give up our claim, if it still is ours: another worker may have the slice at once."""
+        row = self._table.get(_partition(run), item.key)
+        if row is None or _slice(row).attempt != item.attempt or _slice(row).done:
+            return
+        try:
+            self._update(run, replace(_slice(row), claimed_until=None))
+        except Busy:
+            return
+
     def finish(self, run: ImportRun, item: Slice, result: SliceResult) -> Slice:
         """Store the result, then mark the slice done. Busy when another worker took the slice over."""
         self._results.write(_result_name(run, item), result.to_json(), content_type="application/json")

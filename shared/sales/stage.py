@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from shared.kernel.errors import DataRefused
+from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.message import Message
 from shared.sales.context import ImportContext
 from shared.sales.digests import digest, sorted_digests
@@ -40,7 +40,7 @@ def stage_slice(context: ImportContext, message: Message) -> None:
         fresh = Slice(run.generation, number, cursor, number * context.rules.pages_per_slice + 1)
         item = context.slices.claim(run, fresh, context.clock(), context.rules.slice_lease)
         if not item.done:
-            item, run = _work(context, run, item)
+            item, run = _work_or_let_go(context, run, item)
         _go_on(context, run, item)
     except SourceChanged as error:
         begin_again(context, run.run_id, run.generation, error)
@@ -53,6 +53,15 @@ def _go_on(context: ImportContext, run: ImportRun, item: Slice) -> None:
         enqueue_slice(context, run, item.number + 1, item.next_cursor)
         return
     publish_when_staged(context, run)
+
+
+def _work_or_let_go(context: ImportContext, run: ImportRun, item: Slice) -> tuple[Slice, ImportRun]:
+    """Work through a slice; when that fails, let go of it, so that the next attempt need not wait for the claim."""
+    try:
+        return _work(context, run, item)
+    except HubError:
+        context.slices.release(run, item)
+        raise
 
 
 def _work(context: ImportContext, run: ImportRun, item: Slice) -> tuple[Slice, ImportRun]:
@@ -94,7 +103,9 @@ def _plan(context: ImportContext, run: ImportRun, item: Slice, source: SalesSour
     if item.number > 0:
         return run
     slices = _other_slices(context, run, source, page)
-    if run.status is RunStatus.QUEUED:
+    if run.total_records >= 0 and run.status is not RunStatus.STAGING:
+        run = change_run(context, run, status=RunStatus.STAGING)
+    elif run.total_records < 0:
         run = change_run(
             context,
             run,

@@ -1,0 +1,230 @@
+"""The hub as a user has it: Azurite, sandbox and host as processes, spoken to over HTTP and through its containers."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.client import HubClient
+from local.processes import ROOT, Stack, free_port
+from shared.adapters.blobs import AzureBlobs
+from shared.adapters.storage_account import StorageAccount
+
+SETTINGS = {
+    "ERP_PAGE_SIZE": "500",
+    "ERP_PAGES_PER_SLICE": "2",
+    "ERP_RETRY_FIRST_DELAY": "0.05",
+    "HUB_MESSAGE_RETRY_DELAYS": "0.1",
+    "LOCAL_HOST_BLOB_POLL_SECONDS": "0.2",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    logs = tmp_path_factory.mktemp("logs")
+    options = ("--records", "2000", "--employees", "30")
+    with Stack(settings=SETTINGS, sandbox_options=options, logs=logs) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(stack: Stack) -> HubClient:
+    client = HubClient(stack.host_url, stack.sandbox_url)
+    client.map_all_employees()
+    return client
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return what the condition gives once it is true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "this did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+def totals(admin: HubClient, day: str) -> dict[str, Any]:
+    ledger: dict[str, Any] = admin.ask_sandbox("GET", "/ledger", params={"date": day})
+    return ledger
+
+
+def test_an_import_by_the_api_runs_to_the_cent(admin: HubClient) -> None:
+    """INC-01, INC-05, INC-06: several slices through the queue; the operators' webhook is told."""
+    run = admin.wait_for(admin.start_import("2025-01-15"))
+    truth = totals(admin, "2025-01-15")
+    assert (run["status"], run["slices"], run["recordsRead"]) == ("PartialSuccess", 2, 2000)
+    assert run["controlTotals"]["salesMetrics"] == {"records": truth["imported"], "amount": truth["importedAmount"]}
+    assert run["controlTotals"]["held"] == {"records": truth["held"], "amount": truth["heldAmount"]}
+    assert run["controlTotals"]["difference"] == {"records": 0, "amount": "0.00"}
+    assert run["rejectedByReason"] == truth["rejectedByReason"]
+    assert run["startedBy"] == "admin"
+    told = until(
+        lambda: [n for n in admin.ask_sandbox("GET", "/notifications") if n["subject"] == run["runId"]], seconds=15
+    )
+    assert [one["type"] for one in told] == ["import.completed"]
+
+
+def test_rejects_are_listed_page_by_page_with_the_raw_record(admin: HubClient) -> None:
+    """INC-04."""
+    run_id = admin.start_import("2025-01-16")
+    run = admin.wait_for(run_id)
+    found: list[dict[str, Any]] = []
+    token = ""
+    while True:
+        params = {"pageSize": "7", "pageToken": token}
+        answer = admin.session.get(f"{admin.base}/admin/imports/{run_id}/rejects", params=params, timeout=10).json()
+        found += answer["data"]
+        token = answer["metadata"]["nextPageToken"]
+        if token is None:
+            break
+    assert len(found) == run["rejected"] + run["duplicates"]
+    spoilt = next(one for one in found if one["reason"] == "AmountPrecision")
+    assert spoilt["message"] == "salesAmount: 12.345 has more than two decimals"
+    assert '"12.345"' in spoilt["raw"]
+
+
+def test_the_admin_endpoint_imports_the_day_in_its_body(stack: Stack, admin: HubClient) -> None:
+    """INC-01: `{"date": ...}` by way of /admin/functions/ImportErpSalesData."""
+    body = {"input": json.dumps({"date": "2025-01-17", "storeId": "S001"})}
+    answer = requests.post(f"{stack.host_url}/admin/functions/ImportErpSalesData", json=body, timeout=10)
+    assert answer.status_code == 202
+    listed = until(lambda: admin.call("GET", "/admin/imports", params={"date": "2025-01-17"}))
+    run = admin.wait_for(listed[0]["runId"])
+    assert (run["trigger"], run["storeId"], run["status"]) == ("Manual", "S001", "PartialSuccess")
+    assert run["publishedAmount"] < totals(admin, "2025-01-17")["importedAmount"] or run["published"] < 2000
+
+
+def test_the_timer_imports_yesterday_once_however_often_it_fires(stack: Stack, admin: HubClient) -> None:
+    """INC-01, INC-07."""
+    for _ in range(3):
+        answer = requests.post(f"{stack.host_url}/admin/functions/ImportErpSalesData", json={"input": ""}, timeout=10)
+        assert answer.status_code == 202
+
+    def by_timer() -> list[Any]:
+        return [run for run in admin.call("GET", "/admin/imports") if run["trigger"] in ("Timer", "Watchdog")]
+
+    until(by_timer)
+    assert admin.wait_for(by_timer()[0]["runId"])["status"] == "PartialSuccess"
+    assert len(by_timer()) == 1
+
+
+def test_a_dropped_file_is_imported_and_a_malformed_one_goes_to_quarantine(stack: Stack, admin: HubClient) -> None:
+    """INC-09."""
+    blobs = AzureBlobs(StorageAccount(stack.azurite.connection_string))
+    header = "transactionId,transactionDate,employeeId,storeId,salesAmount,unitsSold,productCategory,productSku\r\n"
+    rows = [f"F-{n},2025-02-03T12:00:00+01:00,E00001,S001,10.0{n},1,Shoes,SKU\r\n" for n in range(3)]
+    blobs.container("erp-inbox").write("2025-02-03.csv", (header + "".join(rows)).encode())
+    blobs.container("erp-inbox").write("broken.csv", b"transactionId,employeeId\r\n1,2\r\n")
+
+    def runs(name: str, status: tuple[str, ...]) -> list[Any]:
+        listed = admin.call("GET", "/admin/imports", params={"pageSize": 50})
+        return [run for run in listed if run["fileName"] == name and run["status"] in status]
+
+    good = until(lambda: runs("2025-02-03.csv", ("Succeeded", "PartialSuccess", "Failed")))[0]
+    assert (good["status"], good["published"], good["publishedAmount"]) == ("Succeeded", 3, "30.03")
+    bad = until(lambda: runs("broken.csv", ("Failed",)))[0]
+    quarantine = blobs.container("erp-quarantine")
+    report = json.loads(quarantine.read(f"{bad['runId']}/broken.csv.report.json"))
+    assert "the header line lacks transactionDate" in report["reason"]
+    assert quarantine.read(f"{bad['runId']}/broken.csv") == b"transactionId,employeeId\r\n1,2\r\n"
+    assert blobs.container("erp-inbox").info("broken.csv") is None
+
+
+def test_a_partner_that_stays_down_ends_in_the_dead_letters_and_a_resubmit_finishes_the_run(admin: HubClient) -> None:
+    """INC-70, INC-71."""
+    fault = {"route": "erp.sales", "kind": "status", "status": 400, "times": 1}
+    admin.ask_sandbox("POST", "/faults", json=[fault])
+    run_id = admin.start_import("2025-01-20")
+    run = admin.wait_for(run_id)
+    assert (run["status"], run["failureCode"]) == ("Failed", "PartnerRefused")
+    letters = until(lambda: admin.call("GET", "/admin/dead-letters", params={"status": "Open"}))
+    letter = next(one for one in letters if one["subject"] == run_id)
+    assert (letter["queue"], letter["kind"], letter["adapterId"]) == ("import-slices", "Parked", "erp")
+    shown = admin.call("GET", f"/admin/dead-letters/{letter['id']}")
+    assert json.loads(shown["message"])["data"]["runId"] == run_id
+    outcome = admin.call("POST", "/admin/dead-letters/resubmit", json={"ids": [letter["id"], "0" * 46]})
+    assert "messageId" in outcome[0]
+    assert outcome[1]["error"]["code"] == "NotFound"
+    until(lambda: admin.call("GET", f"/admin/imports/{run_id}")["status"] == "PartialSuccess")
+
+
+@pytest.mark.parametrize(
+    ("user", "status"), [("admin", 200), ("approver", 403), ("reader", 403)], ids=["admin", "approver", "reader"]
+)
+def test_administration_needs_the_admin_role(stack: Stack, user: str, status: int) -> None:
+    """INC-31."""
+    client = HubClient(stack.host_url, stack.sandbox_url, user)
+    assert client.session.get(f"{client.base}/admin/imports", timeout=10).status_code == status
+
+
+def test_no_token_is_refused_with_the_security_headers(stack: Stack) -> None:
+    """INC-30, INC-34."""
+    answer = requests.get(f"{stack.host_url}/api/v1/admin/imports", timeout=10)
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "Unauthenticated"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert "unsafe-inline" not in answer.headers["Content-Security-Policy"]
+    assert requests.options(f"{stack.host_url}/api/v1/admin/imports", timeout=10).status_code == 204
+
+
+def test_health_tells_of_storage_queues_and_erp(stack: Stack) -> None:
+    """INC-10, INC-72."""
+    answer = requests.get(f"{stack.host_url}/api/v1/health", timeout=10)
+    data = answer.json()["data"]
+    assert answer.status_code == 200
+    assert {check["name"] for check in data["checks"]} == {"storage", "queues", "erp"}
+    for probe in ("liveness", "readiness", "startup"):
+        assert requests.get(f"{stack.host_url}/api/v1/health/{probe}", timeout=10).status_code == 200
+
+
+def test_a_bad_body_is_refused_field_by_field(admin: HubClient) -> None:
+    """INC-01."""
+    answer = admin.session.post(f"{admin.base}/admin/imports", json={"date": "yesterday", "stoer": 1}, timeout=10)
+    assert answer.status_code == 400
+    assert {detail["field"] for detail in answer.json()["error"]["details"]} == {"date", "stoer"}
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_stays_behind() -> None:
+    """A second `make start` says what to do."""
+    port = free_port()
+    blocker = subprocess.Popen([sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"], cwd=ROOT)
+    try:
+        until(lambda: _answers(port))
+        command = [sys.executable, "-m", "local.sandbox", "--port", str(port)]
+        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+        assert second.returncode == 1
+        assert second.stderr.strip() == f"port {port} is taken: choose another with --port (SANDBOX_PORT for make)"
+    finally:
+        blocker.kill()
+        blocker.wait()
+
+
+def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Ctrl-C."""
+    import psutil
+
+    command = [sys.executable, "-m", "local.demo", "--records", "2000"]
+    with (tmp_path / "demo.log").open("wb") as log:
+        demo = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+        process = psutil.Process(demo.pid)
+        children = until(lambda: len(process.children(recursive=True)) >= 3 and process.children(recursive=True))
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 130
+    until(lambda: not any(child.is_running() for child in children))
+
+
+def _answers(port: int) -> bool:
+    try:
+        requests.get(f"http://127.0.0.1:{port}", timeout=1)
+    except requests.ConnectionError:
+        return False
+    return True
