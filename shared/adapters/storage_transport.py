@@ -5,9 +5,11 @@ Imports azure-core: import it late.
 
 import re
 from collections.abc import Callable
+from http.client import RemoteDisconnected
 from typing import Any
 from urllib.parse import urlsplit
 
+from azure.core.exceptions import ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from requests import Session
 from requests.adapters import HTTPAdapter
@@ -56,8 +58,29 @@ class CountingTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exp
         self._kinds = [(re.compile(pattern), kind) for pattern, kind in _KINDS[service]]
 
     def send(self, request: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's own types, which are overloaded
+        """Send the request, once more when its connection was closed while it lay idle in the pool.
+
+        The SDK does not repeat a POST. Here it may be repeated: a message that is sent twice is handled once, and a
+        table transaction that took place already is refused by its ETags, upon which its caller reads again.
+        """
+        try:
+            return self._send_once(request, options)
+        except ServiceResponseError as error:
+            if not isinstance(_root(error), ConnectionResetError | RemoteDisconnected | BrokenPipeError):
+                raise
+        return self._send_once(request, options)
+
+    def _send_once(self, request: Any, options: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
         """Count the request and send it."""
         parts = urlsplit(request.url)
         line = f"{request.method} {parts.path}?{parts.query}"
         self._count(self._service, next((kind for pattern, kind in self._kinds if pattern.match(line)), "other"))
         return super().send(request, **options)
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the error of the socket beneath the layers that wrap it."""
+    inner = next((item for item in (error.__cause__, error.__context__) if item is not None), None)
+    if inner is None:
+        inner = next((item for item in error.args if isinstance(item, BaseException)), None)
+    return _root(inner) if inner is not None else error
