@@ -2,8 +2,6 @@
 
 import azure.functions as func
 
-from shared.hub import current_hub
-
 blueprint = func.Blueprint()
 
 
@@ -11,5 +9,7 @@ blueprint = func.Blueprint()
 @blueprint.queue_trigger(arg_name="msg", queue_name="notifications", connection="AzureWebJobsStorage")
 def send_notification(msg: func.QueueMessage) -> None:
     """Deliver a notification. Idempotent by the message's ID."""
+    from shared.hub import current_hub
+
     hub = current_hub()
     hub.messages.process("notifications", msg.get_body(), hub.notifier.handle)

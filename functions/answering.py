@@ -1,17 +1,16 @@
-"""What every HTTP function has in common: access, the body's limits, the envelope, errors, security headers."""
+"""How every HTTP function answers: access, the body's limits, the envelope, errors, security headers."""
 
-import json
 import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import azure.functions as func
 from pydantic import BaseModel, ValidationError
 
 from shared.access.principal import Principal
-from shared.access.routes import Route, route_of
+from shared.access.routes import Route
 from shared.hub import Hub, current_hub
 from shared.kernel.envelope import failure, success
 from shared.kernel.errors import (
@@ -90,23 +89,6 @@ class ApiResult:
 Endpoint = Callable[[Hub, ApiRequest], ApiResult]
 
 
-def api(blueprint: func.Blueprint, function: str) -> Callable[[Endpoint], Any]:
-    """Register an endpoint under its row in the table of routes, which says method, path and requirement."""
-    route = route_of(function)
-
-    def register(endpoint: Endpoint) -> Any:  # noqa: ANN401 - the library's own builder
-        def handle(req: func.HttpRequest) -> func.HttpResponse:
-            return respond(route, endpoint, req)
-
-        named = blueprint.function_name(name=function)
-        routed = blueprint.route(
-            route=route.path, methods=[route.method, "OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS
-        )
-        return named(routed(handle))
-
-    return register
-
-
 def respond(route: Route, endpoint: Endpoint, request: func.HttpRequest) -> func.HttpResponse:
     """Answer a request: check access, call the endpoint, map what comes back. Never raises."""
     hub = current_hub()
@@ -158,14 +140,3 @@ def _response(body: str, status: int, request_id: str, headers: Mapping[str, str
 def _request_id(hub: Hub, request: func.HttpRequest) -> str:
     given = request.headers.get("X-Request-ID", "")
     return given if re.fullmatch(r"[A-Za-z0-9._-]{8,100}", given) else hub.new_id()
-
-
-def as_object(text: str) -> dict[str, Any]:
-    """Return the JSON object in a text, {} when it is empty. InvalidRequest when it is anything else."""
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        raise InvalidRequest("the input is not JSON") from None
-    if not isinstance(value, dict):
-        raise InvalidRequest("the input is not a JSON object")
-    return value

@@ -1,0 +1,1 @@
+"""What answers each route: parse, call one use case, map the outcome."""

@@ -1,0 +1,99 @@
+"""Imports of sales over HTTP (INC-01, INC-04, INC-05, INC-06)."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.answering import ApiRequest, ApiResult
+from shared.hub import Hub
+from shared.kernel.errors import FieldProblem, InvalidRequest
+from shared.sales.employees import map_employees
+from shared.sales.queries import list_rejects, list_runs, show_run
+from shared.sales.runs import RunStatus, Trigger
+from shared.sales.start import StartRequest, start_import
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class ImportBody(BaseModel):
+    """`{"date": "2025-01-15", "storeId": "S001"}`; the store is optional."""
+
+    model_config = ConfigDict(extra="forbid")
+    date: date
+    storeId: str = Field(default="", max_length=128)  # noqa: N815 - JSON is camelCase
+
+
+class MappingBody(BaseModel):
+    """One ERP employee and the hub employee he is."""
+
+    model_config = ConfigDict(extra="forbid")
+    erpEmployeeId: Name  # noqa: N815
+    employeeId: Name  # noqa: N815
+
+
+class MappingsBody(BaseModel):
+    """`{"mappings": [{"erpEmployeeId": "E1", "employeeId": "H1"}]}`."""
+
+    mappings: list[MappingBody] = Field(min_length=1, max_length=1000)
+
+
+def start(hub: Hub, request: ApiRequest) -> ApiResult:
+    """Start an import. With an Idempotency-Key header, repeats give the same run."""
+    body = request.body(ImportBody)
+    key = request.http.headers.get("Idempotency-Key")
+    run_id = start_import(
+        hub.sales,
+        StartRequest(
+            body.date,
+            Trigger.API,
+            request.principal.subject,
+            key=f"api|{request.principal.subject}|{body.date}|{body.storeId}|{key}" if key else None,
+            store_id=body.storeId,
+            correlation_id=request.request_id,
+        ),
+    )
+    return ApiResult({"runId": run_id, "status": RunStatus.QUEUED.value}, 202)
+
+
+def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
+    """List imports, newest first; `status`, `date`, `pageSize`, `pageToken`."""
+    status, day = request.query("status"), request.query("date")
+    if status and status not in list(RunStatus):
+        allowed = ", ".join(RunStatus)
+        raise InvalidRequest("status is not valid", (FieldProblem("status", f"must be one of {allowed}"),))
+    query = f"imports|{status}|{day}"
+    position = hub.page_tokens.read(query, request.query("pageToken"))
+    found = list_runs(
+        hub.sales,
+        size=request.page_size(),
+        position=position,
+        status=RunStatus(status) if status else None,
+        day=day,
+    )
+    return ApiResult(found.items, metadata=_next(hub, query, found.next_position))
+
+
+def show(hub: Hub, request: ApiRequest) -> ApiResult:
+    """Show an import."""
+    return ApiResult(show_run(hub.sales, request.path("id")))
+
+
+def list_what_was_rejected(hub: Hub, request: ApiRequest) -> ApiResult:
+    """List what an import refused."""
+    run_id = request.path("id")
+    query = f"rejects|{run_id}"
+    position = hub.page_tokens.read(query, request.query("pageToken"))
+    found = list_rejects(hub.sales, run_id, size=request.page_size(), position=position)
+    return ApiResult(found.items, metadata=_next(hub, query, found.next_position))
+
+
+def put_mappings(hub: Hub, request: ApiRequest) -> ApiResult:
+    """Map ERP employees; sales that were held for them are counted."""
+    mappings = {item.erpEmployeeId: item.employeeId for item in request.body(MappingsBody).mappings}
+    runs = map_employees(hub.sales, mappings)
+    return ApiResult({"mapped": len(mappings), "runsLookedAtAgain": sorted(runs)})
+
+
+def _next(hub: Hub, query: str, position: str | None) -> dict[str, Any]:
+    return {"nextPageToken": hub.page_tokens.write(query, position)}

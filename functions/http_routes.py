@@ -1,0 +1,50 @@
+"""The HTTP functions: every route of the table, with the endpoint that answers it.
+
+Endpoints load when first called: whatever is imported here is paid for at each cold start.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+
+import azure.functions as func
+
+from shared.access.routes import ROUTES, Route
+
+blueprint = func.Blueprint()
+
+ENDPOINTS = {
+    "StartImport": "imports.start",
+    "ListImports": "imports.list_all",
+    "GetImport": "imports.show",
+    "ListImportRejects": "imports.list_what_was_rejected",
+    "MapEmployees": "imports.put_mappings",
+    "ListDeadLetters": "dead_letters.list_all",
+    "GetDeadLetter": "dead_letters.show",
+    "ResubmitDeadLetter": "dead_letters.resubmit",
+    "DiscardDeadLetter": "dead_letters.discard",
+    "ResubmitDeadLetters": "dead_letters.resubmit_many",
+    "DiscardDeadLetters": "dead_letters.discard_many",
+    "GetHealth": "health.show",
+    "GetReadiness": "health.readiness",
+    "GetLiveness": "health.liveness",
+    "GetStartup": "health.startup",
+}
+"""Function name -> module and function in `functions.endpoints`."""
+
+
+def _handler(route: Route) -> Callable[[func.HttpRequest], func.HttpResponse]:
+    def handle(req: func.HttpRequest) -> func.HttpResponse:
+        from functions.answering import respond
+
+        module, name = ENDPOINTS[route.function].split(".")
+        return respond(route, getattr(import_module(f"functions.endpoints.{module}"), name), req)
+
+    return handle
+
+
+for _route in ROUTES:
+    blueprint.function_name(name=_route.function)(
+        blueprint.route(route=_route.path, methods=[_route.method, "OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS)(
+            _handler(_route)
+        )
+    )

@@ -1,0 +1,31 @@
+"""The timer's import, and the same function run by hand with `{"date": "2025-01-15", "storeId": "S001"}` (INC-01)."""
+
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.kernel.errors import InvalidRequest
+from shared.sales.context import ImportContext
+from shared.sales.runs import Trigger
+from shared.sales.start import StartRequest, start_daily_import, start_import
+
+
+class ManualInput(BaseModel):
+    """What an operator may give the timer function; the store is optional."""
+
+    model_config = ConfigDict(extra="forbid")
+    date: date
+    storeId: str = Field(default="", max_length=128)  # noqa: N815 - JSON is camelCase
+
+
+def import_by_timer(context: ImportContext, text: str) -> str:
+    """Start the import that the timer, or an operator's input, asks for; return the run's ID. InvalidRequest."""
+    if text.strip() in ("", "{}"):
+        return start_daily_import(context, Trigger.TIMER, "ImportErpSalesData")
+    try:
+        given = ManualInput.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "input"
+        raise InvalidRequest(f'the input must be {{"date": "2025-01-15"}}: {where}: {first["msg"]}') from None
+    return start_import(context, StartRequest(given.date, Trigger.MANUAL, "admin endpoint", store_id=given.storeId))
