@@ -7,7 +7,7 @@ from datetime import date
 from shared.sales.context import ImportContext
 from shared.sales.models import Sale
 from shared.sales.snapshots import DayOfSnapshots
-from shared.sales.staged import StagedRun, suspected_sales
+from shared.sales.staged import StagedRun, read_staged_run, suspected_sales
 
 Around = Mapping[date, DayOfSnapshots]
 
@@ -48,11 +48,11 @@ def sales_in_newer_snapshots(context: ImportContext, staged: StagedRun, overlap:
     suspects = set[int]().union(*overlap.newer.values())
     held_by_newer: set[str] = set()
     for run_id, digests in overlap.newer.items():
-        other = context.runs.get(run_id)
-        for one in suspected_sales(context, other, context.slices.all(other), digests):
-            if around[other.day].governs(run_id, one.sale.store_id):
+        other = read_staged_run(context, context.runs.get(run_id))
+        for one in suspected_sales(context, other, digests):
+            if around[other.run.day].governs(run_id, one.sale.store_id):
                 held_by_newer.add(one.sale.transaction_id)
     own: dict[str, Sale] = {}
-    for one in suspected_sales(context, staged.run, staged.slices, suspects):
+    for one in suspected_sales(context, staged, suspects):
         own.setdefault(one.sale.transaction_id, one.sale)
     return [sale for transaction_id, sale in own.items() if transaction_id in held_by_newer]

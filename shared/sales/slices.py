@@ -30,9 +30,10 @@ class SliceResult:
     duplicates: int
     staged: Tally
     sales: SalesByEmployee
-    digests: "array[int]"
-    """The digest of each staged transaction ID (see `digests`), sorted."""
+    transactions: "list[array[int]]"
+    """For each page the digests of its staged transaction IDs (see `digests`), sorted."""
     page_digests: list[int]
+    """For each page that is not empty a digest of what it is: two pages that share it are the same page."""
     total_records: int | None
     total_pages: int | None
     next_cursor: str | None
@@ -45,7 +46,7 @@ class SliceResult:
             **{name: getattr(self, name) for name in _PLAIN},
             "staged": _tally(self.staged),
             "sales": [[employee, store, *_tally(tally)] for (employee, store), tally in self.sales.items()],
-            "digests": b64encode(self.digests.tobytes()).decode(),
+            "transactions": [b64encode(page.tobytes()).decode() for page in self.transactions],
         }
         return json.dumps(plain).encode()
 
@@ -67,13 +68,11 @@ _PLAIN = (
 def read_result(content: bytes) -> SliceResult:
     """Read a stored slice result."""
     plain = json.loads(content)
-    digests = array("Q")
-    digests.frombytes(b64decode(plain["digests"]))
     return SliceResult(
         **{name: plain[name] for name in _PLAIN},
         staged=Tally(*plain["staged"]),
         sales={(employee, store): Tally(*tally) for employee, store, *tally in plain["sales"]},
-        digests=digests,
+        transactions=[array("Q", b64decode(page)) for page in plain["transactions"]],
     )
 
 

@@ -147,10 +147,12 @@ class _Stager:
     rules: SalesRules
     writer: StagingWriter
     rejects: RejectWriter
-    seen: dict[str, tuple[int, Sale]] = field(default_factory=dict)
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Transaction ID -> its page and a hash of the sale; the sales themselves are not kept."""
     sales: SalesByEmployee = field(default_factory=dict)
     staged: Tally = field(default_factory=Tally)
     reasons: Counter[str] = field(default_factory=Counter)
+    transactions: list[list[int]] = field(default_factory=list)
     page_digests: list[int] = field(default_factory=list)
     records_read: int = 0
     last: SourcePage | None = None
@@ -159,6 +161,7 @@ class _Stager:
 
     def take(self, page: SourcePage) -> None:
         """Take the records of a page."""
+        self.transactions.append([])
         for raw in page.records:
             checked = self.rules.check(raw)
             if isinstance(checked, Sale):
@@ -175,10 +178,12 @@ class _Stager:
 
     def _first_of_its_kind(self, sale: Sale, page: int) -> Sale | Rejection:
         """The first record of a transaction counts; a later one is refused, and loudly when it says otherwise."""
-        known = self.seen.setdefault(sale.transaction_id, (page, sale))
-        if known[1] is sale:
+        known = self.seen.get(sale.transaction_id)
+        if known is None:
+            self.seen[sale.transaction_id] = (page, hash(sale))
+            self.transactions[-1].append(digest(sale.transaction_id))
             return sale
-        same = known[1] == sale
+        same = known[1] == hash(sale)
         reason = RejectReason.DUPLICATE if same else RejectReason.CONFLICTING_DUPLICATE
         text = f"transactionId: {sale.transaction_id!r} came before, on page {known[0]}"
         return Rejection(reason, "transactionId", text if same else f"{text}, with other content")
@@ -194,13 +199,13 @@ class _Stager:
         self.rejects.flush()
         duplicates = self.reasons.pop(RejectReason.DUPLICATE.value, 0)
         return SliceResult(
-            pages=len(self.page_digests),
+            pages=len(self.transactions),
             records_read=self.records_read,
             rejected_by_reason=dict(self.reasons),
             duplicates=duplicates,
             staged=self.staged,
             sales=self.sales,
-            digests=sorted_digests(digest(transaction_id) for transaction_id in self.seen),
+            transactions=[sorted_digests(page) for page in self.transactions],
             page_digests=self.page_digests,
             total_records=self.last.total_records if self.last else None,
             total_pages=self.last.total_pages if self.last else None,

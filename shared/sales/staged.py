@@ -28,7 +28,8 @@ class StagedRun:
     sales: SalesByEmployee = field(default_factory=dict)
     repeats: list[tuple[StagedSale, Rejection]] = field(default_factory=list)
     """Sales that were staged by two slices: the later ones, which do not count."""
-    slice_digests: "list[array[int]]" = field(default_factory=list)
+    transactions: "dict[int, array[int]]" = field(default_factory=dict)
+    """For each page the digests of its staged transaction IDs, sorted."""
     data_as_of: str = ""
     seconds: float = 0.0
 
@@ -40,11 +41,11 @@ class StagedRun:
     def digests(self) -> "array[int]":
         """Return the digests of all staged transactions."""
         everything = array("Q")
-        for one in self.slice_digests:
+        for one in self.transactions.values():
             everything.extend(one)
         return everything
 
-    def take_in(self, result: SliceResult) -> None:
+    def take_in(self, item: Slice, result: SliceResult) -> None:
         """Add what a slice found."""
         self.pages += result.pages
         self.records_read += result.records_read
@@ -53,7 +54,7 @@ class StagedRun:
         self.staged.take_in(result.staged)
         for key, tally in result.sales.items():
             self.sales.setdefault(key, Tally()).take_in(tally)
-        self.slice_digests.append(result.digests)
+        self.transactions.update(enumerate(result.transactions, item.first_page))
         self.data_as_of = max(self.data_as_of, result.data_as_of)
         self.seconds = max(self.seconds, result.seconds)
 
@@ -82,26 +83,27 @@ def read_staged_run(context: ImportContext, run: ImportRun) -> StagedRun:
         if not pages.isdisjoint(result.page_digests):
             raise SourceChanged(f"slice {item.number} has a page that an earlier slice had already")
         pages.update(result.page_digests)
-        staged.take_in(result)
-    suspects = repeated(staged.slice_digests) if len(staged.slices) > 1 else set()
+        staged.take_in(item, result)
+    suspects = repeated(list(staged.transactions.values())) if len(staged.slices) > 1 else set()
     earlier: dict[str, StagedSale] = {}
-    for one in suspected_sales(context, run, staged.slices, suspects):
+    for one in suspected_sales(context, staged, suspects):
         first = earlier.setdefault(one.sale.transaction_id, one)
         if first is not one:
             staged.leave_out(one, first)
     return staged
 
 
-def suspected_sales(
-    context: ImportContext, run: ImportRun, slices: Iterable[Slice], suspects: set[int]
-) -> Iterator[StagedSale]:
-    """Yield the staged sales of a run whose digest is suspected, in the order of the slices."""
+def suspected_sales(context: ImportContext, staged: StagedRun, suspects: set[int]) -> Iterator[StagedSale]:
+    """Yield the staged sales of a run whose digest is suspected, in the order of its pages; reads those pages alone."""
     if not suspects:
         return
-    for item in slices:
-        for one in staged_sales(context.staging, run, item):
-            if digest(one.sale.transaction_id) in suspects:
-                yield one
+    for item in staged.slices:
+        for page in range(item.first_page, item.first_page + item.pages):
+            if suspects.isdisjoint(staged.transactions.get(page, ())):
+                continue
+            for one in staged_sales(context.staging, staged.run, item, page):
+                if digest(one.sale.transaction_id) in suspects:
+                    yield one
 
 
 def take_out(sales: SalesByEmployee, gone: Iterable[Sale]) -> None:

@@ -92,11 +92,10 @@ class StagedSale:
     line: int
 
 
-def staged_sales(table: Table, run: ImportRun, item: Slice) -> Iterator[StagedSale]:
-    """Yield the staged sales of a slice that is done, page by page, by transaction ID."""
-    for page in range(item.first_page, item.first_page + item.pages):
-        for row in table.query(_partition(run, page), equal={"attempt": item.attempt}):
-            yield _sale(row)
+def staged_sales(table: Table, run: ImportRun, item: Slice, page: int) -> Iterator[StagedSale]:
+    """Yield the staged sales of a page of a slice that is done, by transaction ID."""
+    for row in table.query(_partition(run, page), equal={"attempt": item.attempt}):
+        yield _sale(row)
 
 
 def _partition(run: ImportRun, page: int) -> str:
