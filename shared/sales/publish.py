@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
 
+from shared.kernel.clock import to_iso
 from shared.kernel.errors import DataRefused, HubError
+from shared.kernel.money import from_minor
 from shared.kernel.pay_period import period_of
 from shared.sales.context import ImportContext
 from shared.sales.metrics import DayOfSales
@@ -215,8 +217,21 @@ def _reconcile(run: ImportRun, staged: StagedRun, outcome: _Outcome, expected: T
 def _keep_repeats(context: ImportContext, staged: StagedRun) -> None:
     writer = RejectWriter(context.rejects, staged.run)
     for one, rejection in staged.repeats:
-        writer.add(RawRecord(one.line, asdict(one.sale)), one.page, rejection)
+        writer.add(RawRecord(one.line, _as_it_came(one.sale)), one.page, rejection)
     writer.flush()
+
+
+def _as_it_came(sale: Sale) -> dict[str, Any]:
+    return {
+        "transactionId": sale.transaction_id,
+        "transactionDate": to_iso(sale.instant),
+        "employeeId": sale.employee_id,
+        "storeId": sale.store_id,
+        "salesAmount": from_minor(sale.amount_minor),
+        "unitsSold": sale.units_sold,
+        "productCategory": sale.product_category,
+        "productSku": sale.product_sku,
+    }
 
 
 def _scope(staged: StagedRun) -> tuple[str, ...]:

@@ -1,0 +1,226 @@
+"""What ends a run, what repairs it, and what is kept for the operator."""
+
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from shared.kernel.errors import InvalidRequest
+from shared.sales.employees import map_employees
+from shared.sales.files import import_file
+from shared.sales.queries import list_rejects
+from shared.sales.runs import ImportRun, RunStatus, Trigger
+from shared.sales.start import StartRequest, start_daily_import, start_import
+from shared.sales.watchdog import watch_imports
+from tests.unit.sales.world import DAY, World
+
+
+def fill(world: World, number: int) -> None:
+    map_employees(world.context, {"E1": "H1"})
+    for index in range(number):
+        world.erp.sell(DAY, f"T{index:03d}", "E1", "1.00")
+
+
+def run(world: World) -> ImportRun:
+    run_id = start_import(world.context, StartRequest(DAY, Trigger.API, "somebody"))
+    world.work()
+    return world.context.runs.get(run_id)
+
+
+def test_too_many_rejects_fail_the_run_before_anything_is_published() -> None:
+    """INC-04."""
+    world = World(page_size=10)
+    fill(world, 30)
+    for index in range(2):
+        world.erp.days[DAY][f"T{index:03d}"]["salesAmount"] = Decimal("0.001")
+    failed = run(world)
+    assert (failed.status, failed.rejected, world.metrics()) == (RunStatus.FAILED, 2, {})
+    assert "2 of 30 records were rejected, more than the 5.00% allowed (ERP_MAX_REJECT_SHARE)" in failed.failure
+    world.erp.days[DAY]["T000"]["salesAmount"] = Decimal("1.00")
+    assert run(world).status is RunStatus.PARTIAL_SUCCESS
+    assert world.metrics() == {"H1": (2900, 29, 29)}
+
+
+def test_duplicates_count_once_and_a_conflicting_one_is_a_reject() -> None:
+    """INC-03: inside a page, across pages, across slices; the first one counts."""
+    world = World(page_size=4, pages_per_slice=2, max_reject_share=Decimal("0.5"))
+    fill(world, 16)
+    sales = world.erp.days[DAY]
+    for copy, original in (("T001", "T000"), ("T006", "T002"), ("T012", "T003")):
+        sales[copy] = dict(sales[original])
+    sales["T015"] = {**sales["T004"], "salesAmount": Decimal("9.99")}
+    finished = run(world)
+    assert (finished.duplicates, dict(finished.rejected_by_reason)) == (3, {"ConflictingDuplicate": 1})
+    assert (finished.staged, world.metrics()) == (12, {"H1": (1200, 12, 12)})
+    rejects = list_rejects(world.context, finished.run_id, size=10, position=None).items
+    assert sorted(one["transactionId"] for one in rejects) == ["T000", "T002", "T003", "T004"]
+    assert "came before, on page 2, with other content" in next(
+        one["message"] for one in rejects if one["reason"] == "ConflictingDuplicate"
+    )
+
+
+def test_a_source_that_changes_once_while_it_is_read_is_read_again() -> None:
+    """INC-07."""
+    world = World(page_size=2, pages_per_slice=2)
+    fill(world, 12)
+    changed = False
+
+    def change(day: date, page: int) -> None:
+        nonlocal changed
+        if page == 5 and not changed:
+            changed = True
+            world.erp.sell(day, "T900", "E1", "5.00")
+
+    world.erp.before_page = change
+    finished = run(world)
+    assert (finished.status, finished.generation) == (RunStatus.SUCCEEDED, 2)
+    assert world.metrics() == {"H1": (1700, 13, 13)}
+
+
+def test_a_source_that_never_rests_fails_the_run_with_the_reason() -> None:
+    """INC-07."""
+    world = World(page_size=2, pages_per_slice=2)
+    fill(world, 8)
+    extra = iter(range(900, 999))
+    world.erp.before_page = lambda day, page: (
+        world.erp.sell(day, f"T{next(extra)}", "E1", "5.00") if page == 3 else None
+    )
+    failed = run(world)
+    assert (failed.status, failed.failure_code, world.metrics()) == (RunStatus.FAILED, "SourceChanged", {})
+    assert "records in total" in failed.failure
+
+
+def test_a_start_in_the_future_is_refused() -> None:
+    """INC-01."""
+    world = World()
+    with pytest.raises(InvalidRequest, match="is in the future"):
+        start_import(world.context, StartRequest(date(2025, 1, 21), Trigger.API, "somebody"))
+
+
+def test_two_timers_and_the_watchdog_start_one_run() -> None:
+    """INC-01, INC-07."""
+    world = World()
+    world.now += timedelta(hours=1)
+    first = start_daily_import(world.context, Trigger.TIMER, "timer")
+    assert start_daily_import(world.context, Trigger.TIMER, "timer") == first
+    watch_imports(world.context)
+    assert [one.run_id for one in world.context.runs.since("00000000-0000-7000-8000-000000000000")] == [first]
+
+
+def test_the_watchdog_starts_what_nobody_started_and_wakes_what_nothing_wakes() -> None:
+    """INC-07: a process killed between the stored run and its message."""
+    world = World()
+    fill(world, 4)
+    stuck = start_import(world.context, StartRequest(DAY, Trigger.API, "somebody"))
+    assert world.queues.take("import-slices")  # the message that never was
+    world.now += timedelta(hours=1)
+    assert stuck in watch_imports(world.context)
+    world.work()
+    assert world.context.runs.get(stuck).status is RunStatus.SUCCEEDED
+    day_before = [one.day for one in world.context.runs.since("00000000-0000-7000-8000-000000000000")]
+    assert date(2025, 1, 19) in day_before
+
+
+def test_the_end_of_a_run_is_told_and_a_calculation_is_asked_for() -> None:
+    """INC-06."""
+    world = World(triggers_calculation=True)
+    fill(world, 2)
+    finished = run(world)
+    told = world.queues.messages("notifications")
+    assert [(one.type, one.subject) for one in told] == [("import.completed", finished.run_id)]
+    assert told[0].data["publishedAmount"] == "2.00"
+    assert [one.data["period"] for one in world.queues.messages("calculation-requests")] == ["2025-01"]
+
+
+HEADER = "transactionId,transactionDate,employeeId,storeId,salesAmount,unitsSold,productCategory,productSku"
+
+
+def drop(world: World, name: str, content: bytes) -> ImportRun:
+    world.context.inbox.write(name, content)
+    run_id = import_file(world.context, name)
+    assert run_id is not None
+    world.work()
+    return world.context.runs.get(run_id)
+
+
+def row(number: int, amount: str = "1.50", store: str = "S1") -> str:
+    return f'F{number:05d},2025-01-15T12:00:00+01:00,E1,{store},{amount},1,"Shoes, red\r\nand blue",SKU'
+
+
+@pytest.mark.parametrize("name", ["2025-01-15.csv", "sales.csv", "S1_2025-01-15_late.CSV"])
+def test_a_csv_file_of_many_slices_is_imported(name: str) -> None:
+    """INC-09: byte order mark, quoted line breaks, and the day by name or by the first record."""
+    world = World(pages_per_slice=1)
+    map_employees(world.context, {"E1": "H1"})
+    text = "\ufeff" + "\r\n".join([HEADER, *(row(number) for number in range(2500))]) + "\r\n"
+    finished = drop(world, name, text.encode())
+    assert (finished.status, finished.pages, finished.records_read) == (RunStatus.SUCCEEDED, 3, 2500)
+    assert world.metrics() == {"H1": (375000, 2500, 2500)}
+
+
+def test_json_lines_are_imported_and_a_broken_line_is_a_reject() -> None:
+    """INC-09, INC-04: one bad line never stops the good ones around it."""
+    world = World()
+    map_employees(world.context, {"E1": "H1"})
+    good = [
+        json.dumps(
+            dict(
+                zip(
+                    HEADER.split(","),
+                    ["J1" + str(n), "2025-01-15T12:00:00Z", "E1", "S1", "2.00", 1, "", ""],
+                    strict=True,
+                )
+            )
+        )
+        for n in range(40)
+    ]
+    finished = drop(world, "2025-01-15.jsonl", "\n".join([*good, "{broken", ""]).encode())
+    assert (finished.status, finished.rejected) == (RunStatus.PARTIAL_SUCCESS, 1)
+    assert world.metrics() == {"H1": (8000, 40, 40)}
+
+
+def test_a_file_replaces_the_stores_that_it_names_and_no_others() -> None:
+    """INC-09."""
+    world = World()
+    map_employees(world.context, {"E1": "H1"})
+    world.erp.sell(DAY, "T1", "E1", "10.00", store="S1")
+    world.erp.sell(DAY, "T2", "E1", "20.00", store="S2")
+    run(world)
+    drop(world, "2025-01-15.csv", f"{HEADER}\r\n{row(1, '3.00', 'S2')}\r\n".encode())
+    assert world.metrics() == {"H1": (1300, 2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.csv", b"transactionId,storeId\r\n1,2\r\n", "the header line lacks transactionDate, employeeId"),
+        ("a.csv", HEADER.encode() + b"\r\n\xff\xfe,1\r\n", "is not UTF-8 text"),
+        ("2025-01-15.csv", HEADER.encode() + b"\r\n", "holds no sales"),
+        ("2025-01-15.jsonl", b"", "holds no sales"),
+        ("2025-01-15.xlsx", b"PK", "is neither .csv nor .jsonl"),
+        ("2025-13-45.csv", HEADER.encode() + b"\r\n", "2025-13-45 is no date"),
+        ("a.jsonl", b'{"transactionId": "1"}\n', "tells the business day"),
+        ("2025-01-15.csv", (HEADER + "\r\n" + row(1, "0.001")).encode(), "1 of 1 records were rejected"),
+        ("2025-01-15.csv", (HEADER + '\r\n"unclosed').encode(), "is no CSV near byte"),
+    ],
+)
+def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: bytes, reason: str) -> None:
+    """INC-09."""
+    world = World()
+    failed = drop(world, name, content)
+    assert failed.status is RunStatus.FAILED
+    assert reason in failed.failure
+    assert world.context.quarantine.read(f"{failed.run_id}/{name}") == content
+    report = json.loads(world.context.quarantine.read(f"{failed.run_id}/{name}.report.json"))
+    assert reason in report["reason"]
+    assert world.context.inbox.info(name) is None
+
+
+def test_the_same_file_twice_is_one_run_and_a_new_version_another() -> None:
+    """INC-09: events come at least once."""
+    world = World()
+    first = drop(world, "2025-01-15.csv", f"{HEADER}\r\n{row(1)}\r\n".encode())
+    assert import_file(world.context, "2025-01-15.csv") == first.run_id
+    assert drop(world, "2025-01-15.csv", f"{HEADER}\r\n{row(2)}\r\n".encode()).run_id != first.run_id
+    assert import_file(world.context, "gone.csv") is None
