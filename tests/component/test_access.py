@@ -80,7 +80,7 @@ def forged(sandbox: Sandbox, kind: str) -> str:
     claims: dict[str, Any] = {"sub": "admin", "aud": "api://dsif-api", "iss": identity.issuer, "roles": [ADMIN]}
     claims |= {"iat": int(now.timestamp()), "exp": int(later.timestamp())}
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    made = {
+    made: dict[str, Callable[[], str]] = {
         "alg none": lambda: handmade({"alg": "none", "kid": key_id}, claims, b""),
         "HS256 with the public key": lambda: handmade({"alg": "HS256", "kid": key_id}, claims, public),
         "unknown key": lambda: jwt.encode(claims, key, algorithm="RS256", headers={"kid": "made-up"}),

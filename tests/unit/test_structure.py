@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,3 +136,15 @@ def test_every_table_queue_and_container_that_the_code_names_is_provisioned() ->
     triggers = "".join(path.read_text() for path in (ROOT / "functions").rglob("*.py"))
     for name in QUEUES:
         assert f'"{name}"' in text + triggers, name
+
+
+def test_the_table_of_requirements_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "coverage.md").read_text()
+    file = ""
+    for name in re.findall(r"`([^`]+)`", text):
+        path, _, test = name.partition("::")
+        file = path or file
+        assert (ROOT / file).is_file(), file
+        if test:
+            content = (ROOT / file).read_text()
+            assert f"def {test}(" in content or f"{test} = " in content, name
