@@ -31,3 +31,12 @@ def dead_letter_notifications(msg: func.QueueMessage) -> None:
     from shared.hub import current_hub
 
     current_hub().messages.record_crash_loop("notifications", msg.get_body(), TRIES)
+
+
+@blueprint.function_name(name="DeadLetterDroppedFiles")
+@blueprint.queue_trigger(arg_name="msg", queue_name="webjobs-blobtrigger-poison", connection="AzureWebJobsStorage")
+def dead_letter_dropped_files(msg: func.QueueMessage) -> None:
+    """Keep the name of a dropped file whose import could not even be started. Idempotent by name and ETag."""
+    from shared.hub import current_hub
+
+    current_hub().messages.record_crash_loop("erp-inbox", msg.get_body(), TRIES)

@@ -21,7 +21,14 @@ TABLES = (
     "RateLimits",
 )
 CONTAINERS = ("erp-inbox", "erp-quarantine", "import-slices", "dead-letters", "message-payloads")
-QUEUES = ("import-slices", "import-slices-poison", "notifications", "notifications-poison", "calculation-requests")
+QUEUES = (
+    "import-slices",
+    "import-slices-poison",
+    "notifications",
+    "notifications-poison",
+    "calculation-requests",
+    "webjobs-blobtrigger-poison",
+)
 
 
 def provision(account: StorageAccount) -> None:

@@ -16,13 +16,16 @@ from datetime import timedelta
 
 from shared.kernel.clock import Clock, from_iso
 from shared.kernel.errors import Busy, CircuitOpen, DataRefused, HubError, PartnerError
-from shared.kernel.message import Message, Queues, parse_message
+from shared.kernel.message import Message, Queues, new_message, parse_message
 from shared.messaging.dead_letters import DeadLetters, Failure, Kind
 
 _log = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(hours=24)
 """A message that only ever waited for others is given up after that."""
+
+ALERTS = "notifications"
+"""The queue of operators' notifications. Its own dead letters are told by the log alone."""
 
 Handler = Callable[[Message], None]
 GivenUp = Callable[[Message, HubError], None]
@@ -103,3 +106,17 @@ class MessageProcessor:
         letter_id = self._dead_letters.keep(queue, body, message, failure)
         # An alert rule watches for this line: a dead letter always needs a person.
         _log.error("dead letter %s on queue %s: %s", letter_id, queue, failure.code)
+        if queue != ALERTS:
+            self._queues.send(ALERTS, self._alert(letter_id, queue, message, failure))
+
+    def _alert(self, letter_id: str, queue: str, message: Message | None, failure: Failure) -> Message:
+        """Return the notification to operators; its ID is the dead letter's, so that repeats are told once."""
+        return new_message(
+            message_id=f"{letter_id}-alert",
+            message_type="dead-letter.created",
+            tenant=self._tenant,
+            now=self._clock(),
+            subject=letter_id,
+            correlation_id=message.correlationid if message else "",
+            data={"deadLetterId": letter_id, "queue": queue, "kind": failure.kind.value, "reason": failure.code},
+        )

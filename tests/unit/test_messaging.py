@@ -121,6 +121,8 @@ def test_a_lasting_failure_is_parked_at_once_and_once(post: Post, error: HubErro
     for _ in range(2):  # the worker died before the broker knew
         post.process(post.message(), raising(error))
     assert [(one["reason"], one["messageId"]) for one in post.listed()] == [(error.code, "m1")]
+    alerts = post.queues.messages("notifications")
+    assert {(one.type, one.id) for one in alerts} == {("dead-letter.created", f"{post.listed()[0]['id']}-alert")}
 
 
 def test_a_defect_is_left_to_the_broker_and_ends_as_a_crash_loop(post: Post) -> None:

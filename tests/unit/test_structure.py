@@ -108,6 +108,7 @@ def test_what_triggers_the_hub() -> None:
         "ImportDroppedFile": "erp-inbox/{name}",
         "DeadLetterImportSlices": "import-slices-poison",
         "DeadLetterNotifications": "notifications-poison",
+        "DeadLetterDroppedFiles": "webjobs-blobtrigger-poison",
         "SendNotification": "notifications",
     }
 

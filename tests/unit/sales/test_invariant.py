@@ -92,7 +92,7 @@ class ImportMachine(RuleBasedStateMachine):
     def deliver_twice(self, index: int) -> None:
         self.world.deliver(index, keep=True)
 
-    @rule(index=small, steps=st.integers(1, 60))
+    @rule(index=small, steps=st.integers(1, 120))
     def kill_a_worker(self, index: int, steps: int) -> None:
         left = steps
 
@@ -108,7 +108,7 @@ class ImportMachine(RuleBasedStateMachine):
         finally:
             self.world.hook = lambda _operation, _name: None
 
-    @rule(index=small, other=small, steps=st.integers(1, 60))
+    @rule(index=small, other=small, steps=st.integers(1, 120))
     def let_other_workers_run_inside_one(self, index: int, other: int, steps: int) -> None:
         left = steps
 
@@ -127,7 +127,7 @@ class ImportMachine(RuleBasedStateMachine):
             self.world.hook = lambda _operation, _name: None
 
     @precondition(lambda self: len(self.mapping) < len(EMPLOYEES))
-    @rule(index=small, steps=st.integers(0, 60))
+    @rule(index=small, steps=st.integers(0, 120))
     def an_employee_appears_while_a_worker_works(self, index: int, steps: int) -> None:
         left = steps
 
@@ -172,9 +172,9 @@ ImportMachine.TestCase.settings = settings(
 TestImportInvariant = ImportMachine.TestCase
 
 
-@pytest.mark.parametrize("victim", range(1, 120))
+@pytest.mark.parametrize("victim", range(1, 240))
 def test_a_worker_killed_at_any_storage_operation_leaves_the_same_result(victim: int) -> None:
-    """INC-07: one kill before each storage operation of a run of several slices."""
+    """INC-07: one kill around each storage operation of a run of several slices, before it or after it took effect."""
     world = World(page_size=2, pages_per_slice=2)
     mapping = {"E1": "H-E1", "E2": "H-E2"}
     map_employees(world.context, mapping)

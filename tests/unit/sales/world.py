@@ -20,10 +20,17 @@ from shared.sales.file_source import FileSource
 from shared.sales.handle import handle_import_message
 from shared.sales.runs import ImportRun
 from shared.sales.sources import SalesSource
-from tests.fakes.storage import Hook, MemoryBlobs, MemoryQueues, MemoryTables
+from tests.fakes import hook
+from tests.fakes.blobs import MemoryBlobs
+from tests.fakes.queues import MemoryQueues
+from tests.fakes.tables import MemoryTables
 
 DAY = date(2025, 1, 15)
 BERLIN = ZoneInfo("Europe/Berlin")
+
+
+Interruption = Callable[[str, str], None]
+"""Called with operation and place, before each storage operation and again after it took effect."""
 
 
 class Killed(Exception):
@@ -103,6 +110,19 @@ class Once:
         return self._results[operation, key]
 
 
+class Around(hook.Hook):
+    """Lets a world's interruption stand around every storage operation."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def before(self, operation: str, place: str, item: str) -> None:
+        self._world.hook(operation, place)
+
+    def after(self, operation: str, place: str, item: str) -> None:
+        self._world.hook(operation, place)
+
+
 class World:
     """The hub, its storage, its queue, its ERP, and a clock that stands still until told otherwise."""
 
@@ -110,10 +130,11 @@ class World:
         self.now = datetime(2025, 1, 20, 1, 0, tzinfo=UTC)
         self.erp = Erp()
         self.page_size = page_size
-        self.hook: Hook = lambda _operation, _name: None
-        self.tables = MemoryTables(self._hook)
-        self.blobs = MemoryBlobs(self._hook)
-        self.queues = MemoryQueues(self.blobs, lambda: self.now, self._hook)
+        self.hook: Interruption = lambda _operation, _name: None
+        around = Around(self)
+        self.tables = MemoryTables(around)
+        self.blobs = MemoryBlobs(around)
+        self.queues = MemoryQueues(lambda: self.now, self.blobs, around)
         self._numbers = count(1)
         given: dict[str, Any] = {
             "time_zone": BERLIN,
@@ -138,9 +159,6 @@ class World:
             writers=self._writers,
             **stores_of(self.tables, self.blobs, "default", "EUR"),
         )
-
-    def _hook(self, operation: str, name: str) -> None:
-        self.hook(operation, name)
 
     def _writers(self) -> AbstractContextManager[Executor]:
         return nullcontext(Inline())
