@@ -143,3 +143,14 @@ class Tables(Protocol):
     def table(self, name: str) -> Table:
         """Return a table; it is created when first written to."""
         ...
+
+
+def write_all(table: Table, partition: str, operations: Sequence[Operation]) -> None:
+    """Write any number of rows of one partition in transactions of 100: each all or none, the whole not."""
+    for start in range(0, len(operations), MAX_OPERATIONS):
+        table.transact(partition, operations[start : start + MAX_OPERATIONS])
+
+
+def delete_all(table: Table, partition: str, keys: Sequence[str]) -> None:
+    """Remove rows of one partition, whatever stands there."""
+    write_all(table, partition, [Delete(key) for key in keys])

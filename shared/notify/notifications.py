@@ -5,10 +5,10 @@ kept and shows in the log alone.
 """
 
 import logging
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from shared.kernel.message import Message
+from shared.kernel.once import RunOnce
 
 _log = logging.getLogger(__name__)
 
@@ -18,14 +18,6 @@ class Channel(Protocol):
 
     def post(self, notification: dict[str, Any], *, idempotency_key: str) -> None:
         """Deliver a notification. Partner errors as in `kernel.errors`."""
-        ...
-
-
-class RunOnce(Protocol):
-    """The port to idempotency (RES-02)."""
-
-    def run(self, operation: str, key: str, call: Callable[[], Any], payload: object = None) -> Any:  # noqa: ANN401 - JSON
-        """Return the call's result (JSON), computed now or before."""
         ...
 
 

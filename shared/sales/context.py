@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.kernel.blob import BlobContainer, Blobs
 from shared.kernel.clock import Clock
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Queues
+from shared.kernel.once import RunOnce
 from shared.kernel.pay_period import PayCalendar
 from shared.kernel.table import Table, Tables
 from shared.sales.held import HeldStore
@@ -42,14 +43,6 @@ class ImportRules:
     stall_after: float
     expected_by: time
     triggers_calculation: bool
-
-
-class RunOnce(Protocol):
-    """The port to idempotency (RES-02): runs a call once per key; everybody gets its result."""
-
-    def run(self, operation: str, key: str, call: Callable[[], Any], payload: object = None) -> Any:  # noqa: ANN401 - JSON
-        """Return the call's result (JSON), computed now or before."""
-        ...
 
 
 @dataclass(frozen=True)

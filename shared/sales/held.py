@@ -8,7 +8,7 @@ Table HeldSales, partition tenant; each held sum stands twice, written together:
 from collections.abc import Collection, Mapping
 
 from shared.kernel.keys import AFTER, join_key, split_key
-from shared.kernel.table import MAX_OPERATIONS, Delete, Operation, Put, Table, Value
+from shared.kernel.table import Delete, Operation, Put, Table, Value, write_all
 from shared.sales.models import Tally
 
 
@@ -31,8 +31,7 @@ class HeldStore:
         for erp_id, tally in held.items():
             if before.get(erp_id) != tally:
                 operations += [Put(key, _values(tally)) for key in _keys(run_id, erp_id)]
-        for start in range(0, len(operations), MAX_OPERATIONS):
-            self._table.transact(self._tenant, operations[start : start + MAX_OPERATIONS])
+        write_all(self._table, self._tenant, operations)
 
     def runs_holding(self, erp_employee_ids: Collection[str]) -> set[str]:
         """Return the runs that hold sales of any of the ERP employees."""

@@ -6,7 +6,7 @@ Table EmployeeMappings: partition tenant, row key ERP employee ID.
 from collections.abc import Collection, Mapping
 
 from shared.kernel.keys import AFTER, join_key, split_key
-from shared.kernel.table import MAX_OPERATIONS, Put, Table
+from shared.kernel.table import Put, Table, write_all
 
 
 class MappingStore:
@@ -28,5 +28,4 @@ class MappingStore:
     def put(self, mappings: Mapping[str, str]) -> None:
         """Store mappings, ERP employee ID to hub employee ID."""
         rows = [Put(join_key(erp_id), {"employeeId": employee}) for erp_id, employee in mappings.items()]
-        for start in range(0, len(rows), MAX_OPERATIONS):
-            self._table.transact(self._tenant, rows[start : start + MAX_OPERATIONS])
+        write_all(self._table, self._tenant, rows)

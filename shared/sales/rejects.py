@@ -7,7 +7,7 @@ import json
 from decimal import Decimal
 
 from shared.kernel.keys import AFTER, join_key
-from shared.kernel.table import MAX_OPERATIONS, Delete, Operation, Page, Put, Table, Value
+from shared.kernel.table import MAX_OPERATIONS, Operation, Page, Put, Table, Value, delete_all
 from shared.sales.models import RawRecord, Rejection
 from shared.sales.runs import ImportRun
 
@@ -55,9 +55,7 @@ def clear_rejects(table: Table, run: ImportRun, first_page: int, last_page: int)
         key_before=_key(run, last_page + 1, 0),
         select=["page"],
     )
-    keys = [row.key for row in rows]
-    for start in range(0, len(keys), MAX_OPERATIONS):
-        table.transact(_partition(run), [Delete(key) for key in keys[start : start + MAX_OPERATIONS]])
+    delete_all(table, _partition(run), [row.key for row in rows])
 
 
 def page_of_rejects(table: Table, run: ImportRun, size: int, position: str | None) -> Page:

@@ -18,7 +18,6 @@ from datetime import date, timedelta
 
 from shared.kernel.keys import AFTER, join_key, split_key
 from shared.kernel.table import (
-    MAX_OPERATIONS,
     Delete,
     Insert,
     Operation,
@@ -29,6 +28,8 @@ from shared.kernel.table import (
     RowExists,
     Table,
     Value,
+    delete_all,
+    write_all,
 )
 from shared.sales.runs import ImportRun
 
@@ -137,8 +138,7 @@ class SnapshotStore:
             new = Snapshot(run.day, store, run.run_id, run.sequence, displaced - {run.run_id})
             operations.append(Replace(new.key, new.values(), old.etag) if old else Insert(new.key, new.values()))
             operations += [Delete(item.key, item.etag) for item in covered if item.store != store]
-        for start in range(0, len(operations), MAX_OPERATIONS):
-            self._table.transact(self._tenant, operations[start : start + MAX_OPERATIONS])
+        write_all(self._table, self._tenant, operations)
 
     def displaced_by(self, run: ImportRun) -> set[str]:
         """Return the runs to look at again because of a run."""
@@ -177,9 +177,7 @@ class SnapshotStore:
         for run_id in run_ids:
             prefix = join_key("digests", day.isoformat(), run_id, "")
             rows = self._table.query(self._tenant, key_from=prefix, key_before=prefix + AFTER, select=["runId"])
-            keys = [row.key for row in rows]
-            for start in range(0, len(keys), MAX_OPERATIONS):
-                self._table.transact(self._tenant, [Delete(key) for key in keys[start : start + MAX_OPERATIONS]])
+            delete_all(self._table, self._tenant, [row.key for row in rows])
 
     def digests_around(self, day: date) -> Iterator[tuple[date, str, "array[int]"]]:
         """Yield (day, run ID, some of its digests) of the days near a day."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.keys import join_key, split_key
-from shared.kernel.table import MAX_OPERATIONS, Delete, Operation, Put, Row, Table, Value
+from shared.kernel.table import MAX_OPERATIONS, Operation, Put, Row, Table, Value, delete_all
 from shared.sales.models import Sale
 from shared.sales.runs import ImportRun
 from shared.sales.slices import Slice
@@ -79,8 +79,7 @@ def clear_staging(table: Table, run: ImportRun, first_page: int, last_page: int)
     for page in range(first_page, last_page + 1):
         partition = _partition(run, page)
         keys = [row.key for row in table.query(partition, select=["attempt"])]
-        for start in range(0, len(keys), MAX_OPERATIONS):
-            table.transact(partition, [Delete(key) for key in keys[start : start + MAX_OPERATIONS]])
+        delete_all(table, partition, keys)
 
 
 @dataclass(frozen=True, slots=True)
