@@ -14,6 +14,7 @@ from typing import IO
 
 from local.azurite_process import Azurite, AzuriteError, Ports
 from local.host.configuration import load_settings
+from local.orphan_guard import end_with_parent
 from shared.adapters.storage_account import StorageAccount
 from shared.provision import provision
 
@@ -116,6 +117,7 @@ class Stack:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = (self._logs / f"{name}.log").open("ab")
         self._files.append(log)
+        command = end_with_parent(command)
         child = subprocess.Popen(command, cwd=ROOT, env=self._environment(), stdout=log, stderr=log)
         self._children[name] = child
         end = time.monotonic() + _STARTS_WITHIN

@@ -1,6 +1,7 @@
 """`make start`: everything up, for a browser, until Ctrl-C."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def ports() -> dict[str, int]:
 
 def main() -> int:
     """Run until interrupted; 1 when something does not start."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     storage = Path(os.environ.get("HUB_STORAGE") or ROOT / ".local" / "azurite")
     try:
         with Stack(ports=ports(), storage=storage) as stack:

@@ -12,6 +12,8 @@ from pathlib import Path
 from local.host.configuration import HostError, load_host_json, load_settings
 from local.host.host import FunctionsHost
 
+_STOPS_WITHIN = 8.0
+
 
 def main() -> int:
     """Run the app; 1 when it cannot be run."""
@@ -43,6 +45,10 @@ def main() -> int:
             print(f"  {function.name}: {function.trigger} {function.options.get('route', '')}")
         print(f"ready at {host.url}", flush=True)
         stop.wait()
+        # Running functions may finish; one that hangs on a partner or on storage that is gone holds nobody up.
+        deadline = threading.Timer(_STOPS_WITHIN, os._exit, [1])
+        deadline.daemon = True
+        deadline.start()
     return 0
 
 

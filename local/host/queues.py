@@ -119,7 +119,7 @@ class QueueListener:
     def _client(self, queue: str) -> "QueueClient":
         from azure.storage.queue import QueueClient
 
-        return QueueClient.from_connection_string(self._connection, queue)
+        return QueueClient.from_connection_string(self._connection, queue, retry_total=1, connection_timeout=5)
 
 
 def _receive(client: "QueueClient", room: int, lease: float) -> Any:  # noqa: ANN401 - the SDK's pager

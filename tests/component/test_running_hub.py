@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -208,17 +209,22 @@ def test_a_port_that_is_taken_is_named_and_nothing_stays_behind() -> None:
         blocker.wait()
 
 
-def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path) -> None:
-    """Ctrl-C."""
-    import psutil
-
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)],
+    ids=["Ctrl-C", "terminated", "killed"],
+)
+def test_a_demo_that_is_stopped_leaves_no_process_behind(tmp_path: Path, number: int, code: int) -> None:
+    """A killed one too, on Linux, where children can be bound to their parent."""
+    if number == signal.SIGKILL and sys.platform != "linux":
+        pytest.skip("only Linux ends children whose parent was killed")
     command = [sys.executable, "-m", "local.demo", "--records", "2000"]
     with (tmp_path / "demo.log").open("wb") as log:
         demo = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         process = psutil.Process(demo.pid)
         children = until(lambda: len(process.children(recursive=True)) >= 3 and process.children(recursive=True))
-        demo.send_signal(signal.SIGINT)
-        assert demo.wait(30) == 130
+        demo.send_signal(number)
+        assert demo.wait(30) == code
     until(lambda: not any(child.is_running() for child in children))
 
 
