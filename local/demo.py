@@ -70,13 +70,23 @@ def _play(console: Console, stack: Stack, day: date, *, faults: bool) -> dict[st
         run = client.wait_for(run_id, each=lambda seen: progress.update(task, description=_stage(seen)))
     seconds = time.monotonic() - began
     ledger = client.ask_sandbox("GET", "/ledger", params={"date": day.isoformat()})
-    notifications = client.ask_sandbox("GET", "/notifications")
+    notifications = _notifications(client, run_id)
     tables = AzureTables(account)
     stored = {
         "staged": _staged(tables, run),
         "salesMetrics": _metrics(tables, day),
     }
     return _report(run, truth, ledger, stored, notifications, seconds)
+
+
+def _notifications(client: HubClient, run_id: str) -> list[Any]:
+    """Return what operators were told about the run; it travels by a queue, so it may come a moment later."""
+    end = time.monotonic() + 10
+    while True:
+        told = [one for one in client.ask_sandbox("GET", "/notifications") if one["subject"] == run_id]
+        if told or time.monotonic() > end:
+            return told
+        time.sleep(0.1)
 
 
 def _stage(run: dict[str, Any]) -> str:

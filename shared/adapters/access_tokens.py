@@ -6,7 +6,7 @@ identity provider.
 """
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.access.principal import Principal
@@ -18,6 +18,9 @@ MAX_TOKEN_CHARACTERS = 16 * 1024
 LEEWAY = timedelta(seconds=30)
 KEYS_LIFE = timedelta(hours=12)
 COOL_DOWN = timedelta(seconds=30)
+RETRY_PAUSE = timedelta(seconds=5)
+"""After a fetch that failed: callers get an answer at once instead of waiting one after the other."""
+
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 
 
@@ -28,7 +31,8 @@ class AccessTokens:
         """Keep issuer, audience and key set URL; nothing is fetched yet."""
         self._settings, self._clock = settings, clock
         self._keys: dict[str, Any] = {}
-        self._fetched_at = self._clock() - KEYS_LIFE
+        self._fetched_at: datetime | None = None
+        self._may_fetch_at = clock()
         self._lock = threading.Lock()
 
     def principal(self, authorization: str | None) -> Principal:
@@ -70,27 +74,28 @@ class AccessTokens:
         if not isinstance(key_id, str):
             raise Unauthenticated("the token names no key")
         with self._lock:
-            age = self._clock() - self._fetched_at
-            if age >= KEYS_LIFE or (key_id not in self._keys and age >= COOL_DOWN):
-                self._fetch()
-            if key_id not in self._keys:
-                raise Unauthenticated("the token is signed with an unknown key")
-            return self._keys[key_id]
+            now = self._clock()
+            too_old = self._fetched_at is None or now - self._fetched_at >= KEYS_LIFE
+            if (too_old or key_id not in self._keys) and now >= self._may_fetch_at:
+                self._fetch(now)
+            if key_id in self._keys:
+                return self._keys[key_id]
+            if not self._keys:
+                wait = (self._may_fetch_at - now).total_seconds()
+                raise NetworkFailure("identity", "the key set cannot be fetched", retry_after=wait)
+        raise Unauthenticated("the token is signed with an unknown key")
 
-    def _fetch(self) -> None:
+    def _fetch(self, now: datetime) -> None:
         """Fetch the key set; while the provider does not answer, keys that are known go on being used."""
-        from jwt import PyJWKClient
-        from jwt.exceptions import PyJWKClientError
+        from jwt import PyJWKClient, PyJWTError
 
-        self._fetched_at = self._clock()
         try:
             found = PyJWKClient(self._settings.jwks_url, cache_keys=False, timeout=5).get_signing_keys()
-        except PyJWKClientError:
-            if not self._keys:
-                self._fetched_at -= KEYS_LIFE
-                raise NetworkFailure("identity", "the key set cannot be fetched", retry_after=5) from None
+        except (PyJWTError, ValueError):
+            self._may_fetch_at = now + RETRY_PAUSE
             return
         self._keys = {key.key_id: key.key for key in found if key.key_id}
+        self._fetched_at, self._may_fetch_at = now, now + COOL_DOWN
 
 
 def _bearer(authorization: str | None) -> str:

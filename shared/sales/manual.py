@@ -21,7 +21,7 @@ class ManualInput(BaseModel):
 def import_by_timer(context: ImportContext, text: str) -> str:
     """Start the import that the timer, or an operator's input, asks for; return the run's ID. InvalidRequest."""
     if text.strip() in ("", "{}"):
-        return start_daily_import(context, Trigger.TIMER, "ImportErpSalesData")
+        return start_daily_import(context, Trigger.TIMER, "ImportErpSalesData", context.clock())
     try:
         given = ManualInput.model_validate_json(text)
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """Start an import: by the timer, by hand, by the API, by a dropped file, or by the watchdog (INC-01, INC-09)."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from shared.kernel.clock import business_day
 from shared.kernel.errors import InvalidRequest
@@ -40,14 +40,12 @@ def start_import(context: ImportContext, request: StartRequest) -> str:
     return str(result["runId"])
 
 
-def yesterday(context: ImportContext) -> date:
-    """Return yesterday in the business time zone: the timer's day."""
-    return business_day(context.clock(), context.rules.time_zone) - timedelta(days=1)
+def start_daily_import(context: ImportContext, trigger: Trigger, started_by: str, at: datetime) -> str:
+    """Start the import of the business day before the one of the instant `at`, when the timer fires or should have.
 
-
-def start_daily_import(context: ImportContext, trigger: Trigger, started_by: str) -> str:
-    """Start the import of yesterday. Idempotent by the day, whoever asks: timer, second instance, watchdog."""
-    day = yesterday(context)
+    Idempotent by the day, whoever asks: timer, second instance, watchdog.
+    """
+    day = business_day(at, context.rules.time_zone) - timedelta(days=1)
     return start_import(context, StartRequest(day, trigger, started_by, key=f"daily|{day.isoformat()}"))
 
 

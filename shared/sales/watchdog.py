@@ -4,7 +4,7 @@ It closes the gaps between a stored state and the message that goes with it: a p
 that nothing would wake.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from shared.sales.context import ImportContext
 from shared.sales.outcome import change_run, resume_run
@@ -12,13 +12,17 @@ from shared.sales.runs import ImportRun, Trigger
 from shared.sales.start import start_daily_import
 
 LOOKS_BACK = timedelta(days=3)
+TIMER_FIRES_AT = time(1)
+"""UTC; the schedule of ImportErpSalesData (INC-01)."""
 
 
 def watch_imports(context: ImportContext) -> list[str]:
     """Return the IDs of the runs that were taken up. Idempotent: what goes on by itself is not disturbed."""
     now = context.clock()
     if now.time() >= context.rules.expected_by:
-        start_daily_import(context, Trigger.WATCHDOG, "WatchImports")
+        # The day that the timer would have imported: late in the evening (UTC) "yesterday" may be a later one already.
+        fired_at = datetime.combine(now.date(), TIMER_FIRES_AT, now.tzinfo)
+        start_daily_import(context, Trigger.WATCHDOG, "WatchImports", fired_at)
     taken_up: list[str] = []
     for run in context.runs.since(_oldest_id(now - LOOKS_BACK)):
         if not run.status.final and _stalled(context, run, now):

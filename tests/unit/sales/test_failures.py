@@ -102,10 +102,19 @@ def test_two_timers_and_the_watchdog_start_one_run() -> None:
     """INC-01, INC-07."""
     world = World()
     world.now += timedelta(hours=1)
-    first = start_daily_import(world.context, Trigger.TIMER, "timer")
-    assert start_daily_import(world.context, Trigger.TIMER, "timer") == first
+    first = start_daily_import(world.context, Trigger.TIMER, "timer", world.now)
+    assert start_daily_import(world.context, Trigger.TIMER, "timer", world.now) == first
     watch_imports(world.context)
     assert [one.run_id for one in world.context.runs.since("00000000-0000-7000-8000-000000000000")] == [first]
+
+
+def test_the_watchdog_starts_no_day_before_its_time() -> None:
+    """INC-01: at 23:30 UTC it is tomorrow in Berlin, and the day that has just ended is the timer's, at 01:00."""
+    world = World()
+    world.now += timedelta(hours=22, minutes=30)
+    watch_imports(world.context)
+    started = [one.day for one in world.context.runs.since("00000000-0000-7000-8000-000000000000")]
+    assert started == [date(2025, 1, 19)]
 
 
 def test_the_watchdog_starts_what_nobody_started_and_wakes_what_nothing_wakes() -> None:
