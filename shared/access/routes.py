@@ -1,6 +1,6 @@
 """Every HTTP route of the hub with what it requires. Authorisation is this table; the endpoints only read it.
 
-A route is added by a row here and an endpoint under `@api(blueprint, "<function>")`.
+A route is added by a row here, and its endpoint in `functions.http_routes`.
 """
 
 from dataclasses import dataclass
@@ -43,11 +43,6 @@ _BY_FUNCTION = {route.function: route for route in ROUTES}
 def methods_of(path: str) -> tuple[str, ...]:
     """Return every method that a path answers, OPTIONS last."""
     return (*(route.method for route in ROUTES if route.path == path), "OPTIONS")
-
-
-def answers_options(route: Route) -> bool:
-    """Tell whether a function is the one that answers OPTIONS: of functions that share a path, the first."""
-    return route is next(one for one in ROUTES if one.path == route.path)
 
 
 def route_of(function: str) -> Route:

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.access.requirement import ADMINS, ANYONE
-from shared.access.routes import ROUTES, Route, answers_options, methods_of, route_of
+from shared.access.routes import ROUTES, Route, methods_of
 from tests.unit.functions.indexed import triggers
 
 
@@ -43,6 +43,5 @@ def test_the_table_holds_each_function_and_each_route_once() -> None:
     assert all(route.about for route in ROUTES)
 
 
-def test_a_path_with_several_functions_says_all_methods_and_has_one_to_answer_options() -> None:
+def test_a_path_with_several_functions_says_all_methods() -> None:
     assert methods_of("v1/admin/imports") == ("POST", "GET", "OPTIONS")
-    assert [answers_options(route_of(name)) for name in ("StartImport", "ListImports")] == [True, False]
