@@ -1,31 +1,41 @@
 """How every HTTP function answers: access, the body's limits, the envelope, errors, security headers."""
 
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 import azure.functions as func
 from pydantic import BaseModel, ValidationError
 
-from shared.access.principal import Principal
-from shared.access.routes import Route
+from shared.access.principal import ANONYMOUS, Principal
+from shared.access.routes import Route, methods_of
+from shared.adapters.logs import correlated
 from shared.hub import Hub, current_hub
+from shared.kernel.clock import from_iso
 from shared.kernel.envelope import failure, success
 from shared.kernel.errors import (
+    Busy,
     CallerError,
+    CircuitOpen,
     ConfigurationError,
     FieldProblem,
     Forbidden,
     HubError,
     InvalidRequest,
+    PartnerUnavailable,
     TooLarge,
+    Unauthenticated,
 )
 
 _log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_PAGE_SIZE = 1000
+_MAX_PROBLEMS = 50
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -33,14 +43,14 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Cache-Control": "no-store",
 }
-"""INC-34."""
+"""INC-34. The host adds the same (host.json) to what it answers itself, such as 404."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """A request that has passed the access check."""
+    """A request that has passed the access check and the limit of its body."""
 
     http: func.HttpRequest
     principal: Principal
@@ -54,27 +64,31 @@ class ApiRequest:
         """Return a route parameter."""
         return str(self.http.route_params[name])
 
+    def instant(self, name: str) -> datetime | None:
+        """Return a query parameter that is an instant. InvalidRequest."""
+        text = self.query(name)
+        try:
+            return from_iso(text) if text else None
+        except (ValueError, OverflowError):
+            raise _invalid(name, "must be ISO 8601 with an offset, such as 2025-01-15T00:00:00Z") from None
+
     def page_size(self) -> int:
         """Return `pageSize` (1 to 1000, 100 by default). InvalidRequest."""
         text = self.query("pageSize") or "100"
-        if not text.isdecimal() or not 1 <= int(text) <= 1000:
-            problem = FieldProblem("pageSize", "must be a whole number from 1 to 1000")
-            raise InvalidRequest("pageSize is not valid", (problem,))
+        if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_PAGE_SIZE:
+            raise _invalid("pageSize", f"must be a whole number from 1 to {MAX_PAGE_SIZE}")
         return int(text)
 
     def body(self, model: type[Model]) -> Model:
-        """Return the JSON body as a model. InvalidRequest names each wrong field; TooLarge above 1 MB."""
-        raw = self.http.get_body()
-        if len(raw) > MAX_BODY_BYTES:
-            raise TooLarge(f"the body has {len(raw)} bytes, at most {MAX_BODY_BYTES} are accepted")
+        """Return the JSON body as a model, an absent one as `{}`. InvalidRequest names each wrong field."""
         try:
-            return model.model_validate_json(raw or b"{}")
+            return model.model_validate_json(self.http.get_body() or b"{}")
         except ValidationError as error:
             problems = tuple(
-                FieldProblem(".".join(map(str, item["loc"])) or "body", item["msg"].removeprefix("Value error, "))
-                for item in error.errors()
+                FieldProblem(".".join(map(str, item["loc"]))[:200] or "body", item["msg"].removeprefix("Value error, "))
+                for item in error.errors(include_url=False, include_input=False)[:_MAX_PROBLEMS]
             )
-            raise InvalidRequest("the request is not valid: " + problems[0].message, problems) from None
+            raise InvalidRequest(f"the request is not valid: {problems[0].message}", problems) from None
 
 
 @dataclass(frozen=True)
@@ -93,43 +107,60 @@ def respond(route: Route, endpoint: Endpoint, request: func.HttpRequest) -> func
     """Answer a request: check access, call the endpoint, map what comes back. Never raises."""
     hub = current_hub()
     request_id = _request_id(hub, request)
-    if request.method == "OPTIONS":
-        return _response("", 204, request_id, {"Allow": f"{route.method}, OPTIONS"})
-    try:
-        principal = Principal("anonymous")
-        if not route.requirement.anonymous:
-            principal = hub.access_tokens.principal(request.headers.get("Authorization"))
-            if not route.requirement.met_by(principal):
-                raise Forbidden(f"this needs {route.requirement.describe()}")  # noqa: TRY301 - mapped below
-        result = endpoint(hub, ApiRequest(request, principal, request_id))
-        body = success(request_id, hub.clock(), result.data, result.metadata)
-        return _response(body, result.status, request_id)
-    except HubError as error:
-        return _failed(hub, request_id, error)
-    except Exception:  # noqa: BLE001 - logged whole
-        # The caller learns nothing of our insides; the log has it under the request's ID.
-        _log.exception("request %s to %s failed", request_id, route.function)
-        body = failure(request_id, hub.clock(), "InternalError", f"something went wrong here: quote {request_id}")
-        return _response(body, 500, request_id)
+    with correlated(request_id):
+        if request.method == "OPTIONS":
+            return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
+        try:
+            result = endpoint(hub, _admit(hub, route, request, request_id))
+            body = success(request_id, hub.clock(), result.data, result.metadata)
+            return _response(body, result.status, request_id)
+        except HubError as error:
+            return _refused(hub, route, request_id, error)
+        except Exception:  # noqa: BLE001 - logged whole
+            return _broken(hub, route, request_id)
 
 
-def _failed(hub: Hub, request_id: str, error: HubError) -> func.HttpResponse:
-    status = 500
-    details: tuple[FieldProblem, ...] = ()
+def _admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
+    """Let a request in. Unauthenticated, Forbidden, TooLarge."""
+    principal = ANONYMOUS
+    if not route.requirement.anonymous:
+        principal = hub.access_tokens.principal(request.headers.get("Authorization"))
+        if not principal.may(route.requirement):
+            raise Forbidden(f"this needs {route.requirement.describe()}")
+    size = len(request.get_body())
+    if size > MAX_BODY_BYTES:
+        raise TooLarge(f"the body has {size} bytes, at most {MAX_BODY_BYTES} are accepted")
+    return ApiRequest(request, principal, request_id)
+
+
+def _refused(hub: Hub, route: Route, request_id: str, error: HubError) -> func.HttpResponse:
+    """Answer an error of ours by who must act."""
     headers: dict[str, str] = {}
-    if isinstance(error, CallerError):
-        status, details = error.status, error.details
-        if status == 401:
-            headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    elif isinstance(error, ConfigurationError):
-        details = error.problems
-    elif error.retryable:
-        status = 503
-        headers["Retry-After"] = str(max(1, round(getattr(error, "retry_after", None) or 1)))
+    details: tuple[FieldProblem, ...] = ()
+    match error:
+        case CallerError():
+            status, details = error.status, error.details
+            if isinstance(error, Unauthenticated):
+                headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{error.message}"'
+        case ConfigurationError():
+            status, details = 500, error.problems
+        case PartnerUnavailable() | CircuitOpen() | Busy():
+            status = 503
+            headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
+        case _:
+            return _broken(hub, route, request_id)
     if status >= 500:
-        _log.error("request %s failed: %s", request_id, error.code)
+        extra = {"function": route.function, "reason": error.code}
+        _log.error("request %s to %s failed: %s", request_id, route.function, error.code, extra=extra)
     body = failure(request_id, hub.clock(), error.code, error.message, details)
     return _response(body, status, request_id, headers)
+
+
+def _broken(hub: Hub, route: Route, request_id: str) -> func.HttpResponse:
+    """Answer an error that the caller can do nothing about: the log has it under the request's ID."""
+    _log.exception("request %s to %s failed", request_id, route.function)
+    message = f"something went wrong here: quote {request_id}"
+    return _response(failure(request_id, hub.clock(), "InternalError", message), 500, request_id)
 
 
 def _response(body: str, status: int, request_id: str, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -140,3 +171,7 @@ def _response(body: str, status: int, request_id: str, headers: Mapping[str, str
 def _request_id(hub: Hub, request: func.HttpRequest) -> str:
     given = request.headers.get("X-Request-ID", "")
     return given if re.fullmatch(r"[A-Za-z0-9._-]{8,100}", given) else hub.new_id()
+
+
+def _invalid(name: str, message: str) -> InvalidRequest:
+    return InvalidRequest(f"{name} is not valid", (FieldProblem(name, message),))

@@ -2,10 +2,9 @@
 
 import azure.functions as func
 
-blueprint = func.Blueprint()
+from shared.messaging.queue_names import BROKER_DELIVERIES
 
-TRIES = 5
-"""`maxDequeueCount` in host.json. The message's own count is forgeable, so it is not used."""
+blueprint = func.Blueprint()
 
 
 @blueprint.function_name(name="DeadLetterImportSlices")
@@ -19,7 +18,7 @@ def dead_letter_import_slices(msg: func.QueueMessage) -> None:
     hub.messages.record_crash_loop(
         "import-slices",
         msg.get_body(),
-        TRIES,
+        BROKER_DELIVERIES,
         lambda message, error: give_up_import_message(hub.sales, message, error),
     )
 
@@ -30,7 +29,7 @@ def dead_letter_notifications(msg: func.QueueMessage) -> None:
     """Keep a notification that the broker gave up. Idempotent by message."""
     from shared.hub import current_hub
 
-    current_hub().messages.record_crash_loop("notifications", msg.get_body(), TRIES)
+    current_hub().messages.record_crash_loop("notifications", msg.get_body(), BROKER_DELIVERIES)
 
 
 @blueprint.function_name(name="DeadLetterDroppedFiles")
@@ -39,4 +38,4 @@ def dead_letter_dropped_files(msg: func.QueueMessage) -> None:
     """Keep the name of a dropped file whose import could not even be started. Idempotent by name and ETag."""
     from shared.hub import current_hub
 
-    current_hub().messages.record_crash_loop("erp-inbox", msg.get_body(), TRIES)
+    current_hub().messages.record_crash_loop("erp-inbox", msg.get_body(), BROKER_DELIVERIES)

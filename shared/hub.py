@@ -9,9 +9,11 @@ from functools import cached_property
 from threading import Lock
 from urllib.parse import urlsplit
 
-from shared.adapters.access_tokens import AccessTokens
+from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import new_uuid7
+from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
+from shared.adapters.logs import correlated, set_up_logs
 from shared.adapters.partners import Partners
 from shared.adapters.queues import StorageQueues
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
@@ -22,27 +24,29 @@ from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
 from shared.adapters.webhook_channel import WebhookChannel
 from shared.health.checks import Check, HealthChecks
+from shared.health.storage import probe_queues, probe_storage
 from shared.kernel.blob import Blobs
 from shared.kernel.clock import Clock, utc_now
+from shared.kernel.errors import ConfigurationError
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Queues
 from shared.kernel.table import Tables
 from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
+from shared.messaging.queue_names import QUEUES
 from shared.notify.notifications import Notifier
-from shared.sales.context import IMPORT_QUEUE, NOTIFICATION_QUEUE, ImportContext, ImportRules, stores_of
+from shared.sales.context import ImportContext, ImportRules, stores_of
 from shared.sales.erp_source import ErpSource, JsonClient
 from shared.sales.file_source import FileSource
 from shared.sales.runs import ImportRun
 from shared.sales.sources import SalesSource
 
-QUEUES = (IMPORT_QUEUE, NOTIFICATION_QUEUE)
-MAX_QUEUE_DEPTH = 1000
-"""Waiting messages above which health says so (INC-73)."""
+_HEALTH_DEADLINE = 5.0
+"""Seconds, where the settings cannot be read: health says so instead of failing itself."""
 
 
 class Hub:
-    """All services of one process. A test replaces parts by assigning them before they are used."""
+    """All services of one process, each built when first used."""
 
     def __init__(
         self,
@@ -51,12 +55,20 @@ class Hub:
         clock: Clock = utc_now,
         new_id: NewId = new_uuid7,
         sleep: Callable[[float], None] = time.sleep,
+        **parts: object,
     ) -> None:
-        """Keep what everything else is built from; nothing is read or connected yet."""
+        """Keep what everything else is built from; nothing is read or connected yet.
+
+        `parts` stand in for services by name: `Hub({}, tables=MemoryTables())`. TypeError for a name that is none.
+        """
         self.settings = Settings(environment)
         self.clock = clock
         self.new_id = new_id
         self.sleep = sleep
+        for name, part in parts.items():
+            if not isinstance(getattr(type(self), name, None), cached_property):
+                raise TypeError(f"the hub has no service {name!r}")
+            self.__dict__[name] = part
 
     @cached_property
     def storage_account(self) -> StorageAccount:
@@ -84,9 +96,15 @@ class Hub:
         return self.settings.hub.tenant
 
     @cached_property
-    def access_tokens(self) -> AccessTokens:
+    def token_verifier(self) -> TokenVerifier:
         """Validates callers' access tokens (INC-30)."""
-        return AccessTokens(self.settings.auth, self.clock)
+        given = self.settings.auth
+        return JsonWebTokens(given.issuer, given.audience, KeySet(given.jwks_url, self.clock))
+
+    @cached_property
+    def access_tokens(self) -> BearerTokens:
+        """Tells callers by their access tokens."""
+        return BearerTokens(self.token_verifier)
 
     @cached_property
     def page_tokens(self) -> PageTokens:
@@ -108,9 +126,8 @@ class Hub:
     @cached_property
     def messages(self) -> MessageProcessor:
         """Processes queued messages."""
-        return MessageProcessor(
-            self.queues, self.dead_letters, self.tenant, self.clock, self.settings.hub.message_retry_delays
-        )
+        delays = self.settings.hub.message_retry_delays
+        return MessageProcessor(self.queues, self.dead_letters, self.tenant, self.clock, delays, correlate=correlated)
 
     @cached_property
     def once(self) -> Idempotency:
@@ -173,11 +190,20 @@ class Hub:
     def health(self) -> HealthChecks:
         """What can be looked at (INC-72)."""
         checks = (
-            Check("storage", self._storage_answers, vital=True),
-            Check("queues", self._queues_are_short),
-            Check("erp", self._erp_answers),
+            Check("storage", lambda: probe_storage(self.tables, self.blobs, self.tenant), vital=True),
+            Check("queues", lambda: probe_queues(self.queues, QUEUES), vital=True),
+            Check("erp", lambda: self.erp_health()),
         )
-        return HealthChecks({check.name: check for check in checks}, self.settings.hub.health_deadline)
+        try:
+            deadline = self.settings.hub.health_deadline
+        except ConfigurationError:
+            deadline = _HEALTH_DEADLINE
+        return HealthChecks({check.name: check for check in checks}, deadline)
+
+    @cached_property
+    def erp_health(self) -> Callable[[], str | None]:
+        """Probes the ERP."""
+        return self._erp_answers
 
     def _sales_source(self, run: ImportRun) -> SalesSource:
         if run.file_name:
@@ -186,15 +212,6 @@ class Hub:
 
     def _staging_writers(self) -> AbstractContextManager[Executor]:
         return ThreadPoolExecutor(self.settings.imports.writers, thread_name_prefix="staging")
-
-    def _storage_answers(self) -> str | None:
-        self.tables.table("ImportRuns").get(self.tenant, "~sequence")
-        return None
-
-    def _queues_are_short(self) -> str | None:
-        depths = {queue: self.queues.depth(queue) for queue in QUEUES}
-        long = [f"{queue}: {depth} messages wait" for queue, depth in depths.items() if depth > MAX_QUEUE_DEPTH]
-        return "; ".join(long) or None
 
     def _erp_answers(self) -> str | None:
         state = self.erp_breaker.state()
@@ -213,6 +230,7 @@ def current_hub() -> Hub:
     global _current
     with _lock:
         if _current is None:
+            set_up_logs()
             _current = Hub(os.environ)
         return _current
 
@@ -221,8 +239,10 @@ def current_hub() -> Hub:
 def replaced_hub(hub: Hub) -> Iterator[Hub]:
     """Let a hub be the current one for a while."""
     global _current
-    before, _current = _current, hub
+    with _lock:
+        before, _current = _current, hub
     try:
         yield hub
     finally:
-        _current = before
+        with _lock:
+            _current = before

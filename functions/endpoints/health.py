@@ -11,8 +11,8 @@ def show(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001 - every en
 
 
 def readiness(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001
-    """Whether requests can be served: storage answers."""
-    return _result(hub, ("storage",))
+    """Whether work can be taken: tables, blobs and queues answer."""
+    return _result(hub, ("storage", "queues"))
 
 
 def liveness(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001

@@ -1,8 +1,11 @@
-"""Every HTTP route of the hub with what it requires. Authorisation is this table; the endpoints only read it."""
+"""Every HTTP route of the hub with what it requires. Authorisation is this table; the endpoints only read it.
+
+A route is added by a row here, and its endpoint in `functions.http_routes`.
+"""
 
 from dataclasses import dataclass
 
-from shared.access.principal import ADMINS, ANYONE, Requirement
+from shared.access.requirement import ADMINS, ANYONE, Requirement
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ ROUTES: tuple[Route, ...] = (
 )
 
 _BY_FUNCTION = {route.function: route for route in ROUTES}
+
+
+def methods_of(path: str) -> tuple[str, ...]:
+    """Return every method that a path answers, OPTIONS last."""
+    return (*(route.method for route in ROUTES if route.path == path), "OPTIONS")
 
 
 def route_of(function: str) -> Route:

@@ -1,4 +1,4 @@
-"""Opaque page tokens, signed: a caller can neither read more than his query allows nor make one up."""
+"""Opaque page tokens, signed: a caller can neither make one up nor use one for another query."""
 
 import hmac
 import json
@@ -6,6 +6,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
 from shared.kernel.errors import FieldProblem, InvalidRequest
+
+_SIGNATURE_BYTES = 16
 
 
 class PageTokens:
@@ -16,27 +18,33 @@ class PageTokens:
         self._key = f"{tenant}\n{secret}".encode()
 
     def write(self, query: str, position: str | None) -> str | None:
-        """Return the token for the position after a page; None at the end."""
+        """Return the token for the position after a page; None at the end. `query` is all that makes up the listing."""
         if position is None:
             return None
         content = json.dumps([position]).encode()
         return urlsafe_b64encode(self._sign(query, content) + content).decode().rstrip("=")
 
     def read(self, query: str, token: str | None) -> str | None:
-        """Return the position of a token. InvalidRequest when it is not ours, or was given for another query."""
+        """Return the position of a token, None without one.
+
+        InvalidRequest, naming `pageToken`, when it is not ours or was given for another query. Constant time.
+        """
         if not token:
             return None
         try:
-            raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
         except ValueError:
             raise _refused() from None
-        signature, content = raw[:16], raw[16:]
+        signature, content = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(query, content)):
             raise _refused()
         return str(json.loads(content)[0])
 
     def _sign(self, query: str, content: bytes) -> bytes:
-        return hmac.new(self._key, query.encode() + b"\n" + content, sha256).digest()[:16]
+        # The length keeps query and content apart, whatever they hold.
+        given = query.encode()
+        signed = len(given).to_bytes(8, "big") + given + content
+        return hmac.new(self._key, signed, sha256).digest()[:_SIGNATURE_BYTES]
 
 
 def _refused() -> InvalidRequest:

@@ -1,14 +1,21 @@
-"""Health checks and what they add up to."""
+"""Health checks and what they add up to (INC-72, RES-10).
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NoAnswer
+Each check passes, warns or fails. The hub is `unhealthy` when a vital check fails (without storage it can do
+nothing), `degraded` when any other check fails or any check warns (a partner is down, a queue is long), else
+`healthy`. A degraded hub still takes work: only `unhealthy` is answered with 503.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
-from shared.kernel.errors import HubError
+from shared.kernel.errors import ConfigurationError, HubError
+
+KEEP = 5.0
+"""Seconds for which a finding is good: probing costs nothing, however often it is done."""
 
 
 class Verdict(StrEnum):
@@ -31,7 +38,8 @@ class Health(StrEnum):
 class Check:
     """A named check. `vital`: without it the hub can do nothing.
 
-    `probe` returns None, or why the thing is not quite right; it raises when it is not there.
+    `probe` returns None, or why the thing is not quite right; it raises when it is not there. What it returns is
+    shown to anybody: no address, no secret.
     """
 
     name: str
@@ -51,66 +59,103 @@ class Finding:
 
     def shown(self) -> dict[str, Any]:
         """Return the finding as the API tells it."""
-        status = {Verdict.PASS: Health.HEALTHY, Verdict.WARN: Health.DEGRADED, Verdict.FAIL: Health.UNHEALTHY}
         return {
             "name": self.name,
             "verdict": self.verdict.value,
-            "status": status[self.verdict].value,
+            "status": _STATUS[self.verdict].value,
             "latencyMs": round(self.latency, 1),
             "reason": self.reason or None,
         }
 
 
 class HealthChecks:
-    """Runs checks, all at once, and keeps what they found for a few seconds: probing must cost nothing."""
+    """Runs checks side by side, under one deadline, and not more often than every few seconds. Thread-safe."""
 
-    def __init__(self, checks: Mapping[str, Check], deadline: float, *, keep: float = 5.0) -> None:
-        """Keep checks by name, and the deadline in seconds."""
-        self._checks, self._deadline, self._keep = checks, deadline, keep
-        self._found: dict[tuple[str, ...], tuple[float, list[Finding]]] = {}
+    def __init__(self, checks: Mapping[str, Check], deadline: float, *, keep: float = KEEP) -> None:
+        """Keep the checks by name, in the order in which they are told; `deadline` and `keep` in seconds."""
+        self._runs = {name: _Run(check, keep) for name, check in checks.items()}
+        self._deadline = deadline
 
-    def run(self, names: tuple[str, ...] | None = None) -> list[Finding]:
-        """Run the named checks (all of them when None); one that does not answer in time has failed."""
-        wanted = names if names is not None else tuple(self._checks)
-        at, found = self._found.get(wanted, (0.0, []))
-        if found and monotonic() - at < self._keep:
-            return found
-        pool = ThreadPoolExecutor(max(1, len(wanted)), thread_name_prefix="health")
-        begin = monotonic()
-        futures = {name: pool.submit(_examine, self._checks[name]) for name in wanted}
-        findings: list[Finding] = []
-        for name, future in futures.items():
-            try:
-                findings.append(future.result(timeout=max(0.0, begin + self._deadline - monotonic())))
-            except NoAnswer:
-                text = f"no answer within {self._deadline:g} s"
-                late = Finding(name, Verdict.FAIL, self._deadline * 1000, text, self._checks[name].vital)
-                findings.append(late)
-        pool.shutdown(wait=False)
-        self._found[wanted] = (monotonic(), findings)
-        return findings
+    def run(self, names: Iterable[str] | None = None) -> list[Finding]:
+        """Return what the named checks find (all of them when None); one that does not answer in time has failed.
+
+        KeyError for a name that no check has.
+        """
+        wanted = list(self._runs.values()) if names is None else [self._runs[name] for name in names]
+        for run in wanted:
+            run.begin()
+        end = monotonic() + self._deadline
+        return [run.finding(end, self._deadline) for run in wanted]
 
 
-def overall(findings: list[Finding]) -> Health:
-    """Return the hub's health: unhealthy without a vital thing, degraded when anything else is not right."""
-    if any(item.verdict is Verdict.FAIL and item.vital for item in findings):
+def overall(findings: Iterable[Finding]) -> Health:
+    """Return the hub's health by the rule above."""
+    found = list(findings)
+    if any(item.verdict is Verdict.FAIL and item.vital for item in found):
         return Health.UNHEALTHY
-    if any(item.verdict is not Verdict.PASS for item in findings):
+    if any(item.verdict is not Verdict.PASS for item in found):
         return Health.DEGRADED
     return Health.HEALTHY
 
 
-def _examine(check: Check) -> Finding:
+def examine(check: Check) -> Finding:
+    """Run one check. Never raises.
+
+    An error that is not ours is told by its type alone: its text may hold addresses. Settings are told by name.
+    """
     begin = monotonic()
+    verdict, reason = Verdict.FAIL, ""
     try:
-        reason = check.probe()
+        reason = check.probe() or ""
+        verdict = Verdict.WARN if reason else Verdict.PASS
+    except ConfigurationError as error:
+        reason = error.message
     except HubError as error:
-        return Finding(check.name, Verdict.FAIL, _milliseconds(begin), error.code, check.vital)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong is the finding; its text may hold addresses
-        return Finding(check.name, Verdict.FAIL, _milliseconds(begin), type(error).__name__, check.vital)
-    verdict = Verdict.WARN if reason else Verdict.PASS
-    return Finding(check.name, verdict, _milliseconds(begin), reason or "", check.vital)
+        reason = error.code
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is the finding
+        reason = type(error).__name__
+    return Finding(check.name, verdict, (monotonic() - begin) * 1000, reason, check.vital)
 
 
-def _milliseconds(begin: float) -> float:
-    return (monotonic() - begin) * 1000
+class _Run:
+    """A check, its last finding, and its thread where one is at it.
+
+    A check that hangs keeps its one thread and gets no second one: it fails until it answers. The thread is a
+    daemon, so it holds up no shutdown.
+    """
+
+    def __init__(self, check: Check, keep: float) -> None:
+        self._check, self._keep = check, keep
+        self._found: tuple[float, Finding] | None = None
+        self._answered = Event()
+        self._busy = False
+        self._lock = Lock()
+
+    def begin(self) -> None:
+        """Start the check unless it runs or its finding is fresh."""
+        with self._lock:
+            fresh = self._found is not None and monotonic() - self._found[0] < self._keep
+            if self._busy or fresh:
+                return
+            self._busy = True
+            self._answered.clear()
+        Thread(target=self._examine, name=f"health {self._check.name}", daemon=True).start()
+
+    def finding(self, end: float, deadline: float) -> Finding:
+        """Return the finding, waiting for it until `end`."""
+        self._answered.wait(max(0.0, end - monotonic()))
+        with self._lock:
+            if self._busy or self._found is None:
+                reason = f"no answer within {deadline:g} s"
+                return Finding(self._check.name, Verdict.FAIL, deadline * 1000, reason, self._check.vital)
+            return self._found[1]
+
+    def _examine(self) -> None:
+        finding = examine(self._check)
+        with self._lock:
+            self._found = (monotonic(), finding)
+            self._busy = False
+            self._answered.set()
+
+
+_STATUS = {Verdict.PASS: Health.HEALTHY, Verdict.WARN: Health.DEGRADED, Verdict.FAIL: Health.UNHEALTHY}

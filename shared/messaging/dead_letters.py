@@ -1,55 +1,26 @@
-"""Dead letters: messages that were given up, kept for the operator (INC-71, RES-06).
+"""What an operator does with dead letters: list, inspect, send again, edited or not, discard; one or many (INC-71)."""
 
-Table DeadLetters: partition tenant, row key the dead letter's ID; IDs begin with the inverted time, so the list is
-newest first and finding one is a point read. The message itself is a blob in container `dead-letters`.
-"""
-
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
-from hashlib import sha256
+from functools import partial
 from typing import Any
 
-from shared.kernel.blob import BlobContainer, BlobMissing
+from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock, to_iso
-from shared.kernel.errors import Conflict, DataRefused, NotFound
+from shared.kernel.errors import Conflict, DataRefused, HubError
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Message, Queues, parse_message
 from shared.kernel.table import Row, RowChanged, Table, Value
+from shared.messaging.dead_letter import Failure, Status
+from shared.messaging.dead_letter_store import DeadLetterStore, Selection
 
-_FAR_FUTURE = 10**13
-"""Milliseconds; later than any message (the year 2286)."""
-
-
-class Kind(StrEnum):
-    """Who gave the message up: we did, or the broker after its worker crashed again and again."""
-
-    PARKED = "Parked"
-    BROKER = "Broker"
+MAX_AT_ONCE = 100
+"""Dead letters that one operation on many takes."""
 
 
-class Status(StrEnum):
-    """What became of a dead letter."""
-
-    OPEN = "Open"
-    RESUBMITTING = "Resubmitting"
-    RESUBMITTED = "Resubmitted"
-    DISCARDED = "Discarded"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a message was given up. `stack` is for the operator alone."""
-
-    kind: Kind
-    code: str
-    description: str
-    error_type: str = ""
-    stack: str = ""
-    adapter_id: str = ""
-    delivery_count: int = 1
+class CannotBeSentAgain(Conflict, DataRefused):
+    """The message itself is unfit; a person must look at it, and the request as it stands is refused (409)."""
 
 
 class DeadLetters:
@@ -58,44 +29,14 @@ class DeadLetters:
     def __init__(
         self, table: Table, payloads: BlobContainer, queues: Queues, tenant: str, clock: Clock, new_id: NewId
     ) -> None:
-        """Keep table, container and queues."""
-        self._table, self._payloads, self._queues = table, payloads, queues
-        self._tenant, self._clock, self._new_id = tenant, clock, new_id
+        """Keep table, container, and the queues that messages go back to."""
+        self._store = DeadLetterStore(table, payloads, tenant, clock)
+        self._queues, self._tenant = queues, tenant
+        self._clock, self._new_id = clock, new_id
 
     def keep(self, queue: str, body: bytes, message: Message | None, failure: Failure) -> str:
-        """Keep a message, return the dead letter's ID. Idempotent by message and attempt (else by the body).
-
-        The body is kept byte for byte, parseable or not.
-        """
-        identity = f"{message.id}|{message.attempt}" if message else sha256(body).hexdigest()
-        seen = message.time if message else ""
-        letter_id = _letter_id(queue, identity, seen)
-        self._payloads.write(f"{self._tenant}/{letter_id}", body, content_type="application/json")
-        if self._table.get(self._tenant, letter_id) is None:
-            self._table.put(self._tenant, letter_id, self._values(queue, message, failure))
-        return letter_id
-
-    def _values(self, queue: str, message: Message | None, failure: Failure) -> dict[str, Value]:
-        now = to_iso(self._clock())
-        return {
-            "queue": queue,
-            "status": Status.OPEN.value,
-            "kind": failure.kind.value,
-            "reason": failure.code,
-            "description": failure.description[:4000],
-            "errorType": failure.error_type,
-            "stack": failure.stack[-8000:],
-            "adapterId": failure.adapter_id,
-            "messageId": message.id if message else "",
-            "messageType": message.type if message else "",
-            "subject": message.subject if message else "",
-            "correlationId": message.correlationid if message else "",
-            "attempts": message.attempt + 1 if message else failure.delivery_count,
-            "deliveryCount": failure.delivery_count,
-            "enqueuedAt": message.time if message else "",
-            "deadLetteredAt": now,
-            "lastAttemptAt": now,
-        }
+        """Keep a message, return the dead letter's ID. Idempotent by message and attempt (else by the body)."""
+        return self._store.keep(queue, body, message, failure)
 
     def page(
         self,
@@ -107,102 +48,126 @@ class DeadLetters:
         until: datetime | None = None,
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page, newest first, and the position after it. `since` and `until` are of the message's time."""
-        page = self._table.page(
-            self._tenant,
-            size=size,
-            position=position,
-            key_from=_time_key(until) if until else None,
-            key_before=_time_key(since) + "~" if since else None,
-            equal=equal,
-        )
-        return [_shown(row) for row in page.rows], page.next_position
+        return self._store.page(Selection(equal, since, until), size=size, position=position)
 
-    def show(self, letter_id: str) -> dict[str, Any]:
-        """Return a dead letter with its message. NotFound."""
-        row = self._get(letter_id)
-        return _shown(row) | {"stack": row.values["stack"], "message": self._body(letter_id).decode(errors="replace")}
+    def show(self, identifier: str) -> dict[str, Any]:
+        """Return a dead letter with its stack and its message (see `DeadLetterStore.show`). NotFound."""
+        return self._store.show(identifier)
 
-    def resubmit(self, letter_id: str, by: str, data: Mapping[str, Any] | None = None) -> str:
+    def resubmit(self, identifier: str, by: str, data: Mapping[str, Any] | None = None) -> str:
         """Send the message again, with other data if given; return the new message's ID. Done twice, it is sent once.
 
-        The new message's ID is stored before it is sent, and a repeat sends it under the same ID. Conflict for a dead
-        letter that was discarded; DataRefused for one whose message does not parse, unless data is given.
+        The new message's ID, and edited data, are stored before it is sent. A repeat after a crash finishes what was
+        begun: same ID, same data. NotFound. Conflict for a dead letter that was discarded, is being changed by
+        somebody else, or cannot be sent again.
         """
-        row = self._get(letter_id)
+        row = self._store.row(identifier)
         status = Status(str(row.values["status"]))
         if status is Status.DISCARDED:
-            raise Conflict(f"dead letter {letter_id} was discarded")
-        if status is Status.RESUBMITTED:
-            return str(row.values["resubmittedAs"])
+            raise Conflict(f"dead letter {identifier} was discarded")
         if status is Status.OPEN:
-            message_id = self._new_id()
-            row = self._change(
-                row, {"status": Status.RESUBMITTING.value, "resubmittedAs": message_id, "resubmittedBy": by}
-            )
-        new_id = str(row.values["resubmittedAs"])
-        message = self._message(letter_id).model_copy(
-            update={"id": new_id, "attempt": 0, "time": to_iso(self._clock())}
-        )
-        if data is not None:
-            message = message.model_copy(update={"data": dict(data), "dataref": ""})
-        self._queues.send(str(row.values["queue"]), message)
-        self._change(row, {"status": Status.RESUBMITTED.value, "resubmittedAt": to_iso(self._clock())})
-        return new_id
+            row = self._decide(row, by, data)
+        message_id = str(row.values["resubmittedAs"])
+        if status is not Status.RESUBMITTED:
+            self._queues.send(str(row.values["queue"]), self._new_message(row, message_id))
+            self._mark_sent(row)
+        return message_id
 
-    def discard(self, letter_id: str, by: str, reason: str) -> None:
-        """Give a dead letter up for good. Idempotent. Conflict when it was resubmitted."""
-        row = self._get(letter_id)
+    def discard(self, identifier: str, by: str, reason: str) -> None:
+        """Give a dead letter up for good. Idempotent. NotFound; Conflict when it was resubmitted."""
+        row = self._store.row(identifier)
         status = Status(str(row.values["status"]))
         if status in (Status.RESUBMITTED, Status.RESUBMITTING):
-            raise Conflict(f"dead letter {letter_id} was resubmitted")
+            raise Conflict(f"dead letter {identifier} was resubmitted")
         if status is Status.OPEN:
-            discarded: dict[str, Value] = {
-                "status": Status.DISCARDED.value,
-                "discardedAt": to_iso(self._clock()),
-                "discardedBy": by,
-                "discardReason": reason[:1000],
-            }
-            self._change(row, discarded)
+            now = to_iso(self._clock())
+            changes: dict[str, Value] = {"discardedAt": now, "discardedBy": by, "discardReason": reason}
+            self._change(row, {"status": Status.DISCARDED.value, **changes})
 
-    def _message(self, letter_id: str) -> Message:
+    def resubmit_many(self, identifiers: Sequence[str], by: str) -> list[dict[str, Any]]:
+        """Send many again; return per ID `{id, messageId}` or `{id, error: {code, message}}`."""
+
+        def resubmit(one: str) -> dict[str, Any]:
+            return {"messageId": self.resubmit(one, by)}
+
+        return [_outcome(one, partial(resubmit, one)) for one in identifiers]
+
+    def discard_many(self, identifiers: Sequence[str], by: str, reason: str) -> list[dict[str, Any]]:
+        """Give many up for good; return per ID `{id, status}` or `{id, error: {code, message}}`."""
+
+        def discard(one: str) -> dict[str, Any]:
+            self.discard(one, by, reason)
+            return {"status": Status.DISCARDED.value}
+
+        return [_outcome(one, partial(discard, one)) for one in identifiers]
+
+    def open_ones(self, selection: Selection) -> tuple[list[str], bool]:
+        """Return the IDs of the newest open dead letters of a selection, MAX_AT_ONCE at most, and whether more wait."""
+        wanted = Selection({**selection.equal, "status": Status.OPEN.value}, selection.since, selection.until)
+        found: list[str] = []
+        position: str | None = None
+        while True:
+            items, position = self._store.page(wanted, size=MAX_AT_ONCE + 1 - len(found), position=position)
+            found += [item["id"] for item in items]
+            if position is None or len(found) > MAX_AT_ONCE:
+                return found[:MAX_AT_ONCE], len(found) > MAX_AT_ONCE
+
+    def _decide(self, row: Row, by: str, data: Mapping[str, Any] | None) -> Row:
+        """Store what is going to be sent. A message that cannot be sent again is refused before anything is stored."""
+        message_id = self._new_id()
+        if data is None:
+            self._with_payload(row)
+        else:
+            self._original(row)
+            self._store.keep_edited(row.key, message_id, json.dumps(data).encode())
+        changes: dict[str, Value] = {"resubmittedAs": message_id, "resubmittedBy": by, "edited": data is not None}
+        return self._change(row, {"status": Status.RESUBMITTING.value, **changes})
+
+    def _new_message(self, row: Row, message_id: str) -> Message:
+        if row.values.get("edited"):
+            data = json.loads(self._store.edited(row.key, message_id))
+            message = self._original(row).model_copy(update={"data": data, "dataref": ""})
+        else:
+            message = self._with_payload(row)
+        # A new message: its attempts and its age count anew.
+        return message.model_copy(update={"id": message_id, "attempt": 0, "time": to_iso(self._clock())})
+
+    def _original(self, row: Row) -> Message:
         try:
-            return parse_message(self._body(letter_id))
+            message = parse_message(self._store.body(row.key))
         except DataRefused:
-            raise DataRefused(f"dead letter {letter_id} is not a hub message and cannot be sent again") from None
+            raise CannotBeSentAgain(f"dead letter {row.key} is not a hub message and cannot be sent again") from None
+        if message.tenant != self._tenant:
+            raise CannotBeSentAgain(f"dead letter {row.key} is a message of another tenant and cannot be sent again")
+        return message
 
-    def _body(self, letter_id: str) -> bytes:
+    def _with_payload(self, row: Row) -> Message:
+        """Return the message with its payload: a claim check holds for the ID that it was made for alone."""
         try:
-            return self._payloads.read(f"{self._tenant}/{letter_id}")
-        except BlobMissing:
-            raise NotFound(f"the message of dead letter {letter_id} is gone") from None
+            return self._queues.resolve(self._original(row))
+        except DataRefused as error:
+            if isinstance(error, CannotBeSentAgain):
+                raise
+            text = f"dead letter {row.key} cannot be sent again without new data: {error.message}"
+            raise CannotBeSentAgain(text) from None
 
-    def _get(self, letter_id: str) -> Row:
-        row = self._table.get(self._tenant, letter_id) if re.fullmatch(r"[0-9a-f-]{20,60}", letter_id) else None
-        if row is None:
-            raise NotFound(f"there is no dead letter {letter_id!r}")
-        return row
+    def _mark_sent(self, row: Row) -> None:
+        try:
+            changes: dict[str, Value] = {"resubmittedAt": to_iso(self._clock())}
+            self._store.change(row, {"status": Status.RESUBMITTED.value, **changes})
+        except RowChanged:
+            return  # somebody else finished the same resubmission: the message is sent under the same ID
 
     def _change(self, row: Row, changes: Mapping[str, Value]) -> Row:
-        values = {**row.values, **changes}
         try:
-            return Row(row.partition, row.key, values, self._table.replace(row, values))
+            return self._store.change(row, changes)
         except RowChanged:
             raise Conflict(f"dead letter {row.key} is being changed by somebody else") from None
 
 
-def _letter_id(queue: str, identity: str, time: str) -> str:
-    """Return an ID that is the same for the same message, and sorts newest first."""
+def _outcome(identifier: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """One that cannot be done never stops the others."""
     try:
-        instant = datetime.fromisoformat(time)
-    except ValueError:
-        instant = None
-    head = _time_key(instant) if instant and instant.tzinfo else "0" * 13
-    return f"{head}-{sha256(f'{queue}|{identity}'.encode()).hexdigest()[:32]}"
-
-
-def _time_key(instant: datetime) -> str:
-    return f"{_FAR_FUTURE - int(instant.timestamp() * 1000):013d}"
-
-
-def _shown(row: Row) -> dict[str, Any]:
-    return {"id": row.key, **{name: value for name, value in row.values.items() if name != "stack"}}
+        return {"id": identifier, **act()}
+    except HubError as error:
+        return {"id": identifier, "error": {"code": error.code, "message": error.message}}

@@ -18,7 +18,7 @@ from local.sandbox.generator import Shape
 from local.sandbox.server import Sandbox
 from shared.access.principal import ADMIN
 from shared.access.routes import ROUTES, Route
-from shared.adapters.access_tokens import COOL_DOWN
+from shared.adapters.json_web_tokens import COOL_DOWN
 from shared.hub import Hub, replaced_hub
 from shared.kernel.errors import NetworkFailure, Unauthenticated
 from tests.component.import_hub import environment

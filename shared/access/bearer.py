@@ -1,0 +1,58 @@
+"""From an Authorization header to a principal (INC-30, INC-31)."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from shared.access.principal import Principal
+from shared.kernel.errors import Unauthenticated
+
+MAX_TOKEN_CHARACTERS = 16 * 1024
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+
+
+class TokenVerifier(Protocol):
+    """The port to whatever validates access tokens. Implemented by `adapters.json_web_tokens`."""
+
+    def claims(self, token: str) -> Mapping[str, Any]:
+        """Return the claims of a valid token. Unauthenticated names the check that failed.
+
+        PartnerUnavailable when the identity provider is needed and does not answer.
+        """
+        ...
+
+
+class BearerTokens:
+    """Tells callers by their access tokens."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        """Keep who validates the tokens."""
+        self._verifier = verifier
+
+    def principal(self, authorization: str | None) -> Principal:
+        """Return who an Authorization header speaks for: `roles` is an array, `scp` text with spaces between.
+
+        Unauthenticated, PartnerUnavailable as the verifier.
+        """
+        claims = self._verifier.claims(_bearer_token(authorization))
+        roles, scopes = claims.get("roles"), claims.get("scp")
+        return Principal(
+            str(claims["sub"]),
+            frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset(),
+            frozenset(scopes.split()) if isinstance(scopes, str) else frozenset(),
+        )
+
+
+def _bearer_token(authorization: str | None) -> str:
+    """Return the token. Hosts join repeated headers with a comma: no comma is part of a token."""
+    if not authorization:
+        raise Unauthenticated("an access token is needed: Authorization: Bearer <token>")
+    scheme, _, token = authorization.strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or "," in token:
+        raise Unauthenticated("the Authorization header is not one Bearer token")
+    if len(token) > MAX_TOKEN_CHARACTERS:
+        raise Unauthenticated("the access token is too long")
+    if not _TOKEN.fullmatch(token):
+        raise Unauthenticated("the access token does not parse")
+    return token

@@ -1,0 +1,18 @@
+"""The queues of the hub. Everything that is done for each queue reads them here.
+
+For each there is a poison queue, where the broker puts a message whose function crashed again and again.
+"""
+
+IMPORT_SLICES = "import-slices"
+NOTIFICATIONS = "notifications"
+CALCULATION_REQUESTS = "calculation-requests"
+
+QUEUES = (IMPORT_SLICES, NOTIFICATIONS, CALCULATION_REQUESTS)
+
+BROKER_DELIVERIES = 5
+"""How often the broker delivers a message before it gives it up (`maxDequeueCount` in host.json)."""
+
+
+def poison_queue_of(queue: str) -> str:
+    """Return the name that storage queues give to a queue's poison queue."""
+    return f"{queue}-poison"

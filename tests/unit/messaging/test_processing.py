@@ -1,0 +1,192 @@
+"""INC-70, INC-71, RES-06: what becomes of a message, by the type of its error alone."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from shared.kernel.errors import (
+    Busy,
+    CircuitOpen,
+    ConfigurationError,
+    ContractBroken,
+    DataRefused,
+    HubError,
+    InvalidRequest,
+    NetworkFailure,
+    PartnerRefused,
+    RateLimited,
+)
+from shared.kernel.message import Message
+from tests.unit.messaging.post import QUEUE, Crash, Post, failing
+
+
+def test_a_message_that_is_done_leaves_nothing() -> None:
+    post, seen = Post(), list[Message]()
+    post.process(post.message(data={"runId": "r"}), seen.append)
+    assert [message.data for message in seen] == [{"runId": "r"}]
+    assert (post.waiting(), post.listed()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "delay"),
+    [
+        (Busy("taken", retry_after=20), 0, 20),
+        (Busy("taken", retry_after=0), 0, 1),
+        (Busy("taken", retry_after=-5), 0, 1),
+        (CircuitOpen("erp", 45), 0, 45),
+        (CircuitOpen("erp", 10**9), 0, 86400),
+        (NetworkFailure("erp", "gone"), 1, 30),
+        (RateLimited("erp", "slower", retry_after=5), 1, 30),
+        (RateLimited("erp", "slower", retry_after=300), 1, 300),
+        (RateLimited("erp", "slower", retry_after=10**9), 1, 86400),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_a_passing_failure_is_tried_again(error: HubError, attempt: int, delay: float) -> None:
+    post = Post()
+    post.process(post.message(), failing(error))
+    assert [(wait, message.attempt, message.id) for wait, message in post.waiting()] == [(delay, attempt, "m-1")]
+    assert post.listed() == []
+
+
+def test_the_delays_grow_and_after_the_last_attempt_the_message_is_parked() -> None:
+    post, delays = Post(), list[float]()
+    post.queues.send(QUEUE, post.message())
+    while post.waiting():
+        delay, _ = post.waiting()[0]
+        delays.append(delay)
+        post.pass_time(delay)
+        text = post.queues.take(QUEUE)
+        assert text is not None
+        post.process(text.encode(), failing(NetworkFailure("erp", "gone")))
+    assert delays == [0, 30, 120, 600]
+    (letter,) = post.listed()
+    assert (letter["attempts"], letter["reason"], letter["adapterId"]) == (4, "NetworkFailure", "erp")
+    assert letter["enqueuedAt"] == letter["firstAttemptAt"] == "2025-01-15T01:00:00.000Z"
+    assert letter["lastAttemptAt"] == "2025-01-15T01:12:30.000Z"
+
+
+@pytest.mark.parametrize("error", [Busy("taken", retry_after=20), CircuitOpen("erp", 45)], ids=["Busy", "CircuitOpen"])
+def test_a_message_that_only_waits_is_parked_after_a_day(error: HubError) -> None:
+    post = Post()
+    message = post.message()
+    post.pass_time(24 * 3600)
+    post.process(message, failing(error))
+    assert post.queues.depth(QUEUE) == 1
+    post.pass_time(1)
+    post.process(message, failing(error))
+    assert [letter["reason"] for letter in post.listed()] == [error.code]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PartnerRefused("erp", "no", status=400),
+        ContractBroken("erp", "redirects"),
+        DataRefused("unfit"),
+        ConfigurationError(()),
+        InvalidRequest("no"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_lasting_error_is_parked_at_once(error: HubError, caplog: pytest.LogCaptureFixture) -> None:
+    post, told = Post(), list[tuple[Message, HubError]]()
+    with caplog.at_level(logging.ERROR):
+        post.process(post.message(), failing(error), lambda *given: told.append(given))
+    (letter,) = post.listed()
+    assert (letter["kind"], letter["status"], letter["reason"]) == ("Parked", "Open", error.code)
+    assert (letter["messageId"], letter["correlationId"], letter["subject"]) == ("m-1", "m-1", "run-1")
+    assert [(message.id, given) for message, given in told] == [("m-1", error)]
+    assert "Traceback" in post.letters.show(letter["id"])["stack"]
+    alerts = [(vars(r)["deadLetterId"], vars(r)["queue"]) for r in caplog.records if vars(r).get("alert") == "high"]
+    assert alerts == [(letter["id"], QUEUE)]
+    assert post.waiting() == []
+
+
+def test_a_defect_is_left_to_the_broker() -> None:
+    post = Post()
+    with pytest.raises(ZeroDivisionError):
+        post.process(post.message(), failing(ZeroDivisionError()))
+    assert (post.waiting(), post.listed()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no json", b"[]", b'{"id": "x"}', bytes(range(256)), b'{"id":1}', b'{"id":"x","deliveryCount":"abc"}'],
+)
+def test_a_body_that_is_no_message_is_kept_byte_for_byte(body: bytes) -> None:
+    post = Post()
+    for _ in range(2):
+        post.process(body, failing(AssertionError("never called")))
+    (letter,) = post.listed()
+    assert letter["reason"] == "DataRefused"
+    assert post.store.body(letter["id"]) == body
+
+
+@pytest.mark.parametrize("change", [{"tenant": "other"}, {"time": "yesterday"}, {"time": "2025-01-15T01:00:00"}])
+def test_a_message_that_is_not_for_us_is_parked_unseen(change: dict[str, Any]) -> None:
+    post, told = Post(), list[Any]()
+    message = post.message().model_copy(update=change)
+    post.process(message, failing(AssertionError("never called")), lambda *given: told.append(given))
+    assert [letter["reason"] for letter in post.listed()] == ["DataRefused"]
+    assert bool(told) is ("tenant" not in change)
+
+
+def test_a_large_payload_is_fetched_and_one_that_is_gone_is_parked() -> None:
+    post, seen, told = Post(), list[Message](), list[Any]()
+    data = {"text": "x" * 40_000}
+    post.queues.send(QUEUE, post.message(data=data))
+    text = post.queues.take(QUEUE)
+    assert text is not None
+    post.process(text.encode(), seen.append)
+    assert seen[0].data == data
+    for blob in list(post.blobs.container("message-payloads").list()):
+        post.blobs.container("message-payloads").delete(blob.name)
+    post.process(text.encode(), seen.append, lambda *given: told.append(given))
+    assert [letter["reason"] for letter in post.listed()] == ["DataRefused"]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("moment", ["before write", "after write", "before insert", "after insert"])
+def test_a_crash_while_parking_leaves_one_dead_letter(moment: str) -> None:
+    post, told = Post(), list[Any]()
+    when, operation = moment.split()
+    setattr(post.hook, f"crash_{when}", operation)
+    message, refuse = post.message(), failing(DataRefused("unfit"))
+    with pytest.raises(Crash):
+        post.process(message, refuse, lambda *given: told.append(given))
+    post.process(message, refuse, lambda *given: told.append(given))
+    assert len(post.listed()) == 1
+    assert len(list(post.blobs.container("dead-letters").list())) == 1
+    assert len(told) == 1
+
+
+def test_parking_again_does_not_reopen_what_an_operator_settled() -> None:
+    post = Post()
+    post.process(post.message(), failing(DataRefused("unfit")))
+    post.letters.discard(post.listed()[0]["id"], "admin", "known")
+    post.process(post.message(), failing(DataRefused("unfit")))
+    assert [letter["status"] for letter in post.listed()] == ["Discarded"]
+
+
+def test_what_the_broker_gave_up_ends_in_the_same_place() -> None:
+    post, told = Post(), list[HubError]()
+    body = post.message().to_json().encode()
+    for _ in range(2):
+        post.processor.record_crash_loop(QUEUE, body, 5, lambda _message, error: told.append(error))
+    strange = {"delivery_count": 7, "reason": "Other", "description": "the broker's own words"}
+    post.processor.record_broker_dead_letter(QUEUE, b"\xff\x00", **strange)  # type: ignore[arg-type]
+    unread, known = post.listed()
+    assert (known["kind"], known["reason"], known["deliveryCount"]) == ("Broker", "CrashLoop", 5)
+    assert (unread["reason"], unread["deliveryCount"]) == ("Other", 7)
+    assert {error.code for error in told} == {"CrashLoop"}
+    shown = post.letters.show(unread["id"])
+    assert (shown["message"], shown["messageBase64"]) == ("\ufffd\x00", "/wA=")
+
+
+def test_an_overlong_text_in_the_envelope_does_not_keep_a_message_from_being_parked() -> None:
+    post = Post()
+    message = post.message().model_copy(update={"subject": "s" * 40_000, "correlationid": "c" * 40_000})
+    post.process(message, failing(DataRefused("d" * 100_000)))
+    assert len(post.listed()) == 1
