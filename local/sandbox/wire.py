@@ -5,12 +5,11 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from http.server import BaseHTTPRequestHandler
 
 from local.sandbox.faults import Fault
 
-_BOMB_BYTES = 200 * 1024 * 1024
+_MEMBER_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,6 @@ def _drip(handler: BaseHTTPRequestHandler, body: bytes, seconds: float) -> None:
         time.sleep(0.05)
 
 
-@cache
 def _bomb() -> bytes:
-    """Return a body of some 200 KB that inflates to 200 MB."""
-    return gzip.compress(b" " * _BOMB_BYTES, compresslevel=9)
+    """Return a body of some 200 KB that inflates to 200 MB: a gzip file may have many members."""
+    return gzip.compress(b" " * _MEMBER_BYTES) * 200

@@ -30,7 +30,7 @@ def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
         "ERP_BUSINESS_TIME_ZONE": "Europe/Berlin",
         "ERP_KNOWN_STORES": "S001,S002",
         "ERP_RETRY_FIRST_DELAY": "0.01",
-        "ERP_CALL_TIMEOUT": "1",
+        "ERP_CALL_TIMEOUT": "2",
         "AUTH_ISSUER": f"{sandbox.url}/identity/v2.0",
         "AUTH_JWKS_URL": f"{sandbox.url}/identity/discovery/v2.0/keys",
         **more,

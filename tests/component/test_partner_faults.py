@@ -50,7 +50,7 @@ def test_a_clean_day_equals_the_ledger(hub: ImportHub) -> None:
         Fault("erp.sales", "status", page=2, status=503, times=2),
         Fault("erp.sales", "status", page=2, status=429, retry_after="1"),
         Fault("erp.sales", "status", page=1, status=500),
-        Fault("erp.sales", "slow", page=3, seconds=1.5),
+        Fault("erp.sales", "slow", page=3, seconds=2.5),
         Fault("erp.sales", "reset", page=2),
         Fault("erp.sales", "torn", page=2),
         Fault("erp.sales", "cut-json", page=2),
