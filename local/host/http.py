@@ -58,10 +58,12 @@ class HttpSide:
         found = self.router.find(method, path)
         if found is None:
             return func.HttpResponse(status_code=404)
+        function, params = found
+        if not _may_call(function, headers, dict(parse_qsl(parts.query))):
+            return func.HttpResponse(status_code=401)
         if not self.free.acquire(blocking=False):
             return func.HttpResponse(status_code=429)
         try:
-            function, params = found
             url = f"http://127.0.0.1:{self.port}{target}"
             result = self.invoker.run(function, _datum(method, url, headers, params, parts.query, body))
         except Exception:  # noqa: BLE001 - logged by the invoker; the real host answers 500 with nothing in it
@@ -75,9 +77,7 @@ class HttpSide:
     ) -> func.HttpResponse:
         if path == "/admin/host/ping":
             return func.HttpResponse(status_code=200)
-        master = os.environ.get("LOCAL_HOST_MASTER_KEY")
-        given = headers.get("x-functions-key") or query.get("code", "")
-        if master and not hmac.compare_digest(given.encode(), master.encode()):
+        if not _has_key(headers, query, "LOCAL_HOST_MASTER_KEY"):
             return func.HttpResponse(status_code=401)
         if path == "/admin/host/status":
             status = {"id": "local", "state": "Running", "version": "stand-in", "processUptime": self._uptime()}
@@ -102,6 +102,21 @@ class HttpSide:
 
     def _uptime(self) -> int:
         return int((time.monotonic() - self.began) * 1000)
+
+
+def _may_call(function: IndexedFunction, headers: dict[str, str], query: dict[str, str]) -> bool:
+    """Tell whether a caller has the key that the function's level asks for; the master key opens everything."""
+    level = str(getattr(function.options.get("authLevel"), "value", function.options.get("authLevel"))).lower()
+    if level == "anonymous" or _has_key(headers, query, "LOCAL_HOST_MASTER_KEY"):
+        return True
+    return level == "function" and _has_key(headers, query, "LOCAL_HOST_FUNCTION_KEY")
+
+
+def _has_key(headers: dict[str, str], query: dict[str, str], setting: str) -> bool:
+    """Compare in constant time; without the setting, keys are not asked for, as under `func start`."""
+    wanted = os.environ.get(setting)
+    given = headers.get("x-functions-key") or query.get("code", "")
+    return not wanted or hmac.compare_digest(given.encode(), wanted.encode())
 
 
 class _Server(ThreadingHTTPServer):

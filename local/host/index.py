@@ -45,6 +45,8 @@ def _indexed(function: Any, environment: Mapping[str, str]) -> IndexedFunction: 
     if trigger is None:
         raise HostError(f"{where}: it has no trigger")
     call = function.get_user_function()
+    if inspect.iscoroutinefunction(call):
+        raise HostError(f"{where}: async functions are not run by this stand-in")
     parameters = set(inspect.signature(call).parameters) - {"context"}
     bindings = {binding.name for binding in function.get_bindings() if binding.name != "$return"}
     if parameters != bindings:
