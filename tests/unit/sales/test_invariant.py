@@ -34,6 +34,8 @@ class ImportMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = World(page_size=2, pages_per_slice=2)
         self.mapping: dict[str, str] = {}
+        self.stood: dict[str, set[date]] = {}
+        """Transaction -> the days on which it ever stood: their snapshots may hold it still."""
 
     @initialize()
     def a_beginning(self) -> None:
@@ -42,6 +44,7 @@ class ImportMachine(RuleBasedStateMachine):
         for number, transaction in enumerate(TRANSACTIONS[:9]):
             day = DAYS[number % 3]
             self.world.erp.sell(day, transaction, EMPLOYEES[number % 4], f"{number + 1}.00", store=STORES[number % 2])
+            self.stood[transaction] = {day}
         for day in DAYS:
             self._import(day)
 
@@ -63,12 +66,13 @@ class ImportMachine(RuleBasedStateMachine):
         """Only the day where the sale stands now is imported: the day that it left gives it up."""
         self.world.erp.remove(transaction)
         self.world.erp.sell(day, transaction, employee, f"{cents / 100:.2f}", store=store)
+        self.stood.setdefault(transaction, set()).add(day)
         self._import(day)
 
     @rule(transaction=st.sampled_from(TRANSACTIONS))
     def take_back(self, transaction: str) -> None:
         self.world.erp.remove(transaction)
-        for day in DAYS:
+        for day in sorted(self.stood.pop(transaction, ())):
             self._import(day)
 
     @rule(day=days)
@@ -167,7 +171,7 @@ class ImportMachine(RuleBasedStateMachine):
 
 
 ImportMachine.TestCase.settings = settings(
-    max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestImportInvariant = ImportMachine.TestCase
 
