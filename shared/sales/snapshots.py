@@ -140,11 +140,6 @@ class SnapshotStore:
             operations += [Delete(item.key, item.etag) for item in covered if item.store != store]
         write_all(self._table, self._tenant, operations)
 
-    def displaced_by(self, run: ImportRun) -> set[str]:
-        """Return the runs to look at again because of a run."""
-        mine = (item for item in self.of_day(run.day).snapshots if item.run_id == run.run_id)
-        return set().union(*(item.displaced for item in mine))
-
     def note_displaced(self, run: ImportRun, displaced: set[str], *, keep: bool) -> None:
         """Write the runs that lose sales to a run on its snapshots: before they are looked at again with the noted
         ones kept, afterwards without.
