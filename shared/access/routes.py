@@ -37,14 +37,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GetStartup", "GET", "v1/health/startup", ANYONE, "Settings are complete and valid"),
 )
 
-_BY_FUNCTION = {route.function: route for route in ROUTES}
-
 
 def methods_of(path: str) -> tuple[str, ...]:
     """Return every method that a path answers, OPTIONS last."""
     return (*(route.method for route in ROUTES if route.path == path), "OPTIONS")
-
-
-def route_of(function: str) -> Route:
-    """Return the route of an HTTP function. KeyError when the table does not know it."""
-    return _BY_FUNCTION[function]
