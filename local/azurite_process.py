@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple, Self
 
+from local.free_ports import free_port
 from local.orphan_guard import end_with_parent
 
 ACCOUNT = "devstoreaccount1"
@@ -36,11 +37,7 @@ class Ports(NamedTuple):
 
 def free_ports() -> Ports:
     """Return three ports that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return Ports(*(int(one.getsockname()[1]) for one in sockets))
+    return Ports(*(free_port() for _ in Ports._fields))
 
 
 class Azurite:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO
 
 from local.azurite_process import Azurite, AzuriteError, Ports
+from local.free_ports import free_port
 from local.host.configuration import load_settings
 from local.orphan_guard import end_with_parent
 from shared.adapters.storage_account import StorageAccount
@@ -147,13 +148,6 @@ class Stack:
         for file in self._files:
             file.close()
         self._files.clear()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

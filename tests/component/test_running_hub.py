@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from local.client import HubClient
-from local.processes import ROOT, Stack, free_port
+from local.free_ports import free_port
+from local.processes import ROOT, Stack
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.storage_account import StorageAccount
 
