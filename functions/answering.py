@@ -106,7 +106,7 @@ Endpoint = Callable[[Hub, ApiRequest], ApiResult]
 def respond(route: Route, endpoint: Endpoint, request: func.HttpRequest) -> func.HttpResponse:
     """Answer a request: check access, call the endpoint, map what comes back. Never raises."""
     hub = current_hub()
-    request_id = _request_id(hub, request)
+    request_id = request_id_of(hub, request)
     with correlated(request_id):
         if request.method == "OPTIONS":
             return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
@@ -168,7 +168,8 @@ def _response(body: str, status: int, request_id: str, headers: Mapping[str, str
     return func.HttpResponse(body, status_code=status, headers=everything, mimetype="application/json", charset="utf-8")
 
 
-def _request_id(hub: Hub, request: func.HttpRequest) -> str:
+def request_id_of(hub: Hub, request: func.HttpRequest) -> str:
+    """Return the ID that the caller gave a request, where it is a sound one, else a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if re.fullmatch(r"[A-Za-z0-9._-]{8,100}", given) else hub.new_id()
 

@@ -32,6 +32,22 @@ def dead_letter_notifications(msg: func.QueueMessage) -> None:
     current_hub().messages.record_crash_loop("notifications", msg.get_body(), BROKER_DELIVERIES)
 
 
+@blueprint.function_name(name="DeadLetterHrEvents")
+@blueprint.queue_trigger(arg_name="msg", queue_name="hr-events-poison", connection="AzureWebJobsStorage")
+def dead_letter_hr_events(msg: func.QueueMessage) -> None:
+    """Keep an HR event that the broker gave up. Idempotent by message."""
+    from shared.hub import current_hub
+    from shared.workforce.apply import give_up_hr_message
+
+    hub = current_hub()
+    hub.messages.record_crash_loop(
+        "hr-events",
+        msg.get_body(),
+        BROKER_DELIVERIES,
+        lambda message, error: give_up_hr_message(hub.workforce, message, error),
+    )
+
+
 @blueprint.function_name(name="DeadLetterDroppedFiles")
 @blueprint.queue_trigger(arg_name="msg", queue_name="webjobs-blobtrigger-poison", connection="AzureWebJobsStorage")
 def dead_letter_dropped_files(msg: func.QueueMessage) -> None:

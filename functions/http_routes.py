@@ -18,6 +18,13 @@ ENDPOINTS = {
     "GetImport": "imports.show",
     "ListImportRejects": "imports.list_what_was_rejected",
     "MapEmployees": "imports.put_mappings",
+    "ReceiveHrEvent": "hr_webhook.receive",
+    "ListEmployees": "employees.list_all",
+    "GetEmployee": "employees.show",
+    "StartEmployeeSync": "employees.start_sync",
+    "ListEmployeeSyncs": "employees.list_syncs",
+    "GetEmployeeSync": "employees.show_sync",
+    "ListHrEventsForReview": "employees.list_for_review",
     "ListDeadLetters": "dead_letters.list_all",
     "GetDeadLetter": "dead_letters.show",
     "ResubmitDeadLetter": "dead_letters.resubmit",
@@ -34,10 +41,15 @@ ENDPOINTS = {
 
 def _handler(route: Route) -> Callable[[func.HttpRequest], func.HttpResponse]:
     def handle(req: func.HttpRequest) -> func.HttpResponse:
+        module, name = ENDPOINTS[route.function].split(".")
+        endpoint = getattr(import_module(f"functions.endpoints.{module}"), name)
+        if route.partner_contract:
+            from functions.partner_contract import respond_to_partner
+
+            return respond_to_partner(route, endpoint, req)
         from functions.answering import respond
 
-        module, name = ENDPOINTS[route.function].split(".")
-        return respond(route, getattr(import_module(f"functions.endpoints.{module}"), name), req)
+        return respond(route, endpoint, req)
 
     return handle
 

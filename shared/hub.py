@@ -40,6 +40,7 @@ from shared.sales.erp_source import ErpSource, JsonClient
 from shared.sales.file_source import FileSource
 from shared.sales.runs import ImportRun
 from shared.sales.sources import SalesSource
+from shared.workforce.context import WorkforceContext
 
 _HEALTH_DEADLINE = 5.0
 """Seconds, where the settings cannot be read: health says so instead of failing itself."""
@@ -147,7 +148,7 @@ class Hub:
     @cached_property
     def erp(self) -> JsonClient:
         """The ERP's API."""
-        return self.partners.erp(self.settings.erp, self.erp_breaker)
+        return self.partners.with_oauth("erp", self.settings.erp, self.erp_breaker)
 
     @cached_property
     def notifier(self) -> Notifier:
@@ -185,6 +186,18 @@ class Hub:
             writers=self._staging_writers,
             **stores_of(self.tables, self.blobs, self.tenant, given.currency),
         )
+
+    @cached_property
+    def hr(self) -> JsonClient:
+        """The HR system's API."""
+        return self.partners.with_oauth("hr", self.settings.hr, self.partners.breaker("hr"))
+
+    @cached_property
+    def workforce(self) -> WorkforceContext:
+        """What the workforce works with."""
+        from shared.wiring.workforce import build
+
+        return build(self)
 
     @cached_property
     def health(self) -> HealthChecks:

@@ -14,18 +14,31 @@ TABLES = (
     "SalesMetrics",
     "EmployeeMappings",
     "HeldSales",
+    "Employees",
+    "HrDeliveries",
+    "HrSyncRuns",
     "DeadLetters",
     "Idempotency",
     "Locks",
     "CircuitBreakers",
     "RateLimits",
 )
-CONTAINERS = ("erp-inbox", "erp-quarantine", "import-slices", "dead-letters", "message-payloads")
+CONTAINERS = (
+    "erp-inbox",
+    "erp-quarantine",
+    "import-slices",
+    "hr-events",
+    "hr-sync",
+    "dead-letters",
+    "message-payloads",
+)
 QUEUES = (
     "import-slices",
     "import-slices-poison",
     "notifications",
     "notifications-poison",
+    "hr-events",
+    "hr-events-poison",
     "calculation-requests",
     "webjobs-blobtrigger-poison",
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.access.principal import ADMIN, Principal
+from shared.access.principal import ADMIN, APPROVER, Principal
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,8 @@ class Requirement:
     any_role: frozenset[str] = frozenset()
     any_scope: frozenset[str] = frozenset()
     anonymous: bool = False
+    signed: bool = False
+    """The endpoint itself verifies a webhook's signature."""
 
     def met_by(self, principal: Principal) -> bool:
         """Tell whether a caller has what is needed."""
@@ -19,6 +21,8 @@ class Requirement:
 
     def describe(self) -> str:
         """Return what is needed, in words."""
+        if self.signed:
+            return "a signature"
         if self.anonymous:
             return "nothing"
         names = [f"role {name}" for name in sorted(self.any_role)]
@@ -27,4 +31,8 @@ class Requirement:
 
 
 ANYONE = Requirement(anonymous=True)
+SIGNED = Requirement(anonymous=True, signed=True)
 ADMINS = Requirement(any_role=frozenset({ADMIN}))
+APPROVERS = Requirement(any_role=frozenset({ADMIN, APPROVER}))
+EMPLOYEE_READERS = Requirement(frozenset({ADMIN}), frozenset({"Employees.Read"}))
+CALCULATION_READERS = Requirement(frozenset({ADMIN, APPROVER}), frozenset({"Calculations.Read"}))

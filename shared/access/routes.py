@@ -5,7 +5,7 @@ A route is added by a row here, and its endpoint in `functions.http_routes`.
 
 from dataclasses import dataclass
 
-from shared.access.requirement import ADMINS, ANYONE, Requirement
+from shared.access.requirement import ADMINS, ANYONE, EMPLOYEE_READERS, SIGNED, Requirement
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Route:
     path: str
     requirement: Requirement
     about: str
+    partner_contract: bool = False
+    """The answer has the shape of a contract with an outside system, not that of the hub's own envelope."""
 
 
 ROUTES: tuple[Route, ...] = (
@@ -25,6 +27,13 @@ ROUTES: tuple[Route, ...] = (
     Route("GetImport", "GET", "v1/admin/imports/{id}", ADMINS, "An import: status, counts, control totals"),
     Route("ListImportRejects", "GET", "v1/admin/imports/{id}/rejects", ADMINS, "What an import refused, and why"),
     Route("MapEmployees", "PUT", "v1/admin/employees/mappings", ADMINS, "Map ERP employee IDs to employees"),
+    Route("ReceiveHrEvent", "POST", "v1/webhooks/hr", SIGNED, "Take in an HR event", partner_contract=True),
+    Route("ListEmployees", "GET", "v1/employees", EMPLOYEE_READERS, "Employees by ID"),
+    Route("GetEmployee", "GET", "v1/employees/{id}", EMPLOYEE_READERS, "An employee with his assignments"),
+    Route("StartEmployeeSync", "POST", "v1/admin/employees/syncs", ADMINS, "Read everybody from the HR system"),
+    Route("ListEmployeeSyncs", "GET", "v1/admin/employees/syncs", ADMINS, "Full syncs, newest first"),
+    Route("GetEmployeeSync", "GET", "v1/admin/employees/syncs/{id}", ADMINS, "A full sync: status and counts"),
+    Route("ListHrEventsForReview", "GET", "v1/admin/hr-events", ADMINS, "HR events of unknown type, kept for review"),
     Route("ListDeadLetters", "GET", "v1/admin/dead-letters", ADMINS, "Messages that were given up, newest first"),
     Route("GetDeadLetter", "GET", "v1/admin/dead-letters/{id}", ADMINS, "A dead letter with its message"),
     Route("ResubmitDeadLetter", "POST", "v1/admin/dead-letters/{id}/resubmit", ADMINS, "Send it again, edited or not"),

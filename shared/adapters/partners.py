@@ -11,9 +11,11 @@ from shared.adapters.resilience.policies import policy_of
 from shared.adapters.resilience.rate_limit import TokenBucket
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.resilience.retry_budget import RetryBudget
-from shared.adapters.settings import ErpSettings
+from shared.adapters.settings import ErpSettings, HrSettings, PayrollSettings
 from shared.kernel.clock import Clock
 from shared.kernel.table import Tables
+
+OAuthPartner = ErpSettings | HrSettings | PayrollSettings
 
 
 class Partners:
@@ -27,20 +29,20 @@ class Partners:
         """Return the circuit breaker of a partner."""
         return CircuitBreaker(self._tables, self._tenant, partner, policy_of(partner).breaker, clock=self._clock)
 
-    def erp(self, settings: ErpSettings, breaker: CircuitBreaker) -> PartnerClient:
-        """Return the client of the ERP (INC-02)."""
-        policy = policy_of("erp")
+    def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker) -> PartnerClient:
+        """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll` (INC-02)."""
+        policy = policy_of(partner)
         retry = replace(policy.retry, first_delay=settings.retry_first_delay)
         credentials = ClientSettings(
             settings.token_url,
             settings.client_id,
             settings.client_secret.get_secret_value,
             settings.scope,
-            ("ERP_TOKEN_URL", "ERP_CLIENT_ID", "ERP_CLIENT_SECRET"),
+            tuple(f"{partner.upper()}_{name}" for name in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET")),
         )
-        tokens = ClientCredentials("erp-identity", credentials, clock=self._clock)
+        tokens = ClientCredentials(f"{partner}-identity", credentials, clock=self._clock)
         return self.client(
-            "erp",
+            partner,
             settings.base_url,
             settings.call_timeout,
             Retry(retry, RetryBudget(self._clock), sleep=self._sleep),

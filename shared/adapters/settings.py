@@ -116,6 +116,55 @@ class ImportSettings(_Group):
     """UTC time of day after which yesterday's import must have been started."""
 
 
+class HrSettings(_Group):
+    """The HR system that people come from (INC-20, INC-24, INC-25)."""
+
+    base_url: HttpUrl = Field(alias="HR_BASE_URL")
+    token_url: HttpUrl = Field(alias="HR_TOKEN_URL")
+    client_id: str = Field(alias="HR_CLIENT_ID", min_length=1)
+    client_secret: SecretStr = Field(alias="HR_CLIENT_SECRET", min_length=1)
+    scope: str = Field(default="", alias="HR_SCOPE")
+    page_size: int = Field(default=1000, alias="HR_PAGE_SIZE", ge=1, le=5000)
+    pages_per_slice: int = Field(default=10, alias="HR_PAGES_PER_SLICE", ge=1, le=100)
+    """Pages that one function execution works through."""
+    call_timeout: float = Field(default=30.0, alias="HR_CALL_TIMEOUT", gt=0, le=120)
+    retry_first_delay: float = Field(default=2.0, alias="HR_RETRY_FIRST_DELAY", ge=0, le=8)
+    max_termination_share: Decimal = Field(default=Decimal("0.1"), alias="HR_MAX_TERMINATION_SHARE", ge=0, le=1)
+    """When a larger share of the active employees is missing at once, the full sync terminates nobody and fails."""
+    webhook_secret: SecretStr = Field(alias="HR_WEBHOOK_SECRET", min_length=16)
+    """One, or several with commas between while they are being rotated: all are accepted."""
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Every secret that a webhook may be signed with."""
+        return tuple(part.strip() for part in self.webhook_secret.get_secret_value().split(",") if part.strip())
+
+
+class PayrollSettings(_Group):
+    """The payroll system that approved incentives go to (INC-50 to INC-53)."""
+
+    base_url: HttpUrl = Field(alias="PAYROLL_BASE_URL")
+    token_url: HttpUrl = Field(alias="PAYROLL_TOKEN_URL")
+    client_id: str = Field(alias="PAYROLL_CLIENT_ID", min_length=1)
+    client_secret: SecretStr = Field(alias="PAYROLL_CLIENT_SECRET", min_length=1)
+    scope: str = Field(default="", alias="PAYROLL_SCOPE")
+    call_timeout: float = Field(default=60.0, alias="PAYROLL_CALL_TIMEOUT", gt=0, le=120)
+    retry_first_delay: float = Field(default=2.0, alias="PAYROLL_RETRY_FIRST_DELAY", ge=0, le=8)
+    earnings_code: str = Field(default="INCENT", alias="PAYROLL_EARNINGS_CODE", min_length=1, max_length=32)
+    currency: str = Field(default="EUR", alias="PAYROLL_CURRENCY", pattern=r"^[A-Z]{3}$")
+    approval_deadline: str = Field(
+        default="5 18:00", alias="APPROVAL_DEADLINE", pattern=r"^[0-9]{1,2} ([01][0-9]|2[0-3]):[0-5][0-9]$"
+    )
+    """Days after the last day of the period, and the time of that day in the business time zone."""
+
+
+class IncentiveSettings(_Group):
+    """Where the incentive plans are (INC-40)."""
+
+    plans: str = Field(default="plans", alias="INCENTIVE_PLANS", min_length=1)
+    """A folder of YAML files, relative to the app."""
+
+
 class AuthSettings(_Group):
     """Whose access tokens the API accepts (INC-30)."""
 
@@ -152,6 +201,21 @@ class Settings:
         return self._read(ImportSettings)
 
     @cached_property
+    def hr(self) -> HrSettings:
+        """The HR system."""
+        return self._read(HrSettings)
+
+    @cached_property
+    def payroll(self) -> PayrollSettings:
+        """The payroll system."""
+        return self._read(PayrollSettings)
+
+    @cached_property
+    def incentives(self) -> IncentiveSettings:
+        """Where the plans are."""
+        return self._read(IncentiveSettings)
+
+    @cached_property
     def auth(self) -> AuthSettings:
         """Whose tokens are accepted."""
         return self._read(AuthSettings)
@@ -159,7 +223,7 @@ class Settings:
     def problems(self) -> tuple[FieldProblem, ...]:
         """Return every wrong or missing setting by name; empty when the hub can start."""
         found: list[FieldProblem] = []
-        for group in ("hub", "storage", "erp", "imports", "auth"):
+        for group in ("hub", "storage", "erp", "imports", "hr", "incentives", "payroll", "auth"):
             try:
                 getattr(self, group)
             except ConfigurationError as error:

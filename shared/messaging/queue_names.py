@@ -5,9 +5,10 @@ For each there is a poison queue, where the broker puts a message whose function
 
 IMPORT_SLICES = "import-slices"
 NOTIFICATIONS = "notifications"
+HR_EVENTS = "hr-events"
 CALCULATION_REQUESTS = "calculation-requests"
 
-QUEUES = (IMPORT_SLICES, NOTIFICATIONS, CALCULATION_REQUESTS)
+QUEUES = (IMPORT_SLICES, NOTIFICATIONS, HR_EVENTS, CALCULATION_REQUESTS)
 
 BROKER_DELIVERIES = 5
 """How often the broker delivers a message before it gives it up (`maxDequeueCount` in host.json)."""

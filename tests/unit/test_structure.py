@@ -15,7 +15,7 @@ from shared.access.routes import ROUTES
 from shared.adapters.settings import AuthSettings, ErpSettings, HubSettings, ImportSettings, StorageSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-CAPABILITIES = {"sales", "notify", "messaging", "health", "access"}
+CAPABILITIES = {"sales", "workforce", "notify", "messaging", "health", "access"}
 SDKS = {"azure", "requests", "urllib3", "jwt", "pybreaker", "tenacity", "paramiko", "msal"}
 
 
@@ -105,6 +105,10 @@ def test_what_triggers_the_hub() -> None:
         "ImportErpSalesData": "0 0 1 * * *",
         "WatchImports": "30 */5 * * * *",
         "ProcessImportSlice": "import-slices",
+        "SyncEmployees": "0 0 3 * * *",
+        "ResumeHrEvents": "15 */5 * * * *",
+        "ProcessHrEvent": "hr-events",
+        "DeadLetterHrEvents": "hr-events-poison",
         "ImportDroppedFile": "erp-inbox/{name}",
         "DeadLetterImportSlices": "import-slices-poison",
         "DeadLetterNotifications": "notifications-poison",

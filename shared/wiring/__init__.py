@@ -1,0 +1,1 @@
+"""How each capability is put together for the hub: settings, stores and ports into its context."""

@@ -1,0 +1,37 @@
+"""The workforce's context."""
+
+from typing import TYPE_CHECKING
+
+from shared.sales.employees import map_employees
+from shared.workforce.context import WorkforceContext, WorkforceRules
+from shared.workforce.deliveries import DeliveryStore
+from shared.workforce.employees import EmployeeStore
+from shared.workforce.sync_runs import SyncRunStore
+
+if TYPE_CHECKING:
+    from shared.hub import Hub
+
+
+def build(hub: "Hub") -> WorkforceContext:
+    """Return what the workforce works with. A person who becomes known takes along the sales that were held for him."""
+    given, tables, tenant = hub.settings.hr, hub.tables, hub.tenant
+    rules = WorkforceRules(
+        time_zone=hub.settings.imports.time_zone,
+        page_size=given.page_size,
+        pages_per_slice=given.pages_per_slice,
+        max_termination_share=given.max_termination_share,
+    )
+    return WorkforceContext(
+        tenant=tenant,
+        rules=rules,
+        clock=hub.clock,
+        new_id=hub.new_id,
+        queues=hub.queues,
+        hr=lambda: hub.hr,
+        webhook_secrets=lambda: given.webhook_secrets,
+        employees=EmployeeStore(tables.table("Employees"), tenant),
+        deliveries=DeliveryStore(tables.table("HrDeliveries"), hub.blobs.container("hr-events"), tenant),
+        sync_runs=SyncRunStore(tables.table("HrSyncRuns"), tenant),
+        seen=hub.blobs.container("hr-sync"),
+        became_known=lambda mappings: map_employees(hub.sales, mappings),
+    )

@@ -1,0 +1,56 @@
+"""What the use cases of the workforce work with: stores, ports, rules."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from shared.kernel.blob import BlobContainer
+from shared.kernel.clock import Clock
+from shared.kernel.identifiers import NewId
+from shared.kernel.message import Queues
+from shared.workforce.deliveries import DeliveryStore
+from shared.workforce.employees import EmployeeStore
+from shared.workforce.sync_runs import SyncRunStore
+
+HR_QUEUE = "hr-events"
+NOTIFICATION_QUEUE = "notifications"
+
+
+class HrClient(Protocol):
+    """The port to the HR system's API: authenticated, retried, rate-limited, bounded."""
+
+    def get_json(self, path: str, params: Mapping[str, str], *, check: Callable[[Any], object] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """Return the parsed answer. `check` looks at it inside the retry."""
+        ...
+
+
+@dataclass(frozen=True)
+class WorkforceRules:
+    """How people are taken over; see the settings of the same names."""
+
+    time_zone: ZoneInfo
+    page_size: int
+    pages_per_slice: int
+    max_termination_share: Decimal
+
+
+@dataclass(frozen=True)
+class WorkforceContext:
+    """Everything that the workforce needs from outside, for one tenant."""
+
+    tenant: str
+    rules: WorkforceRules
+    clock: Clock
+    new_id: NewId
+    queues: Queues
+    hr: Callable[[], HrClient]
+    webhook_secrets: Callable[[], tuple[str, ...]]
+    employees: EmployeeStore
+    deliveries: DeliveryStore
+    sync_runs: SyncRunStore
+    seen: BlobContainer
+    """Which employees a full sync has met so far."""
+    became_known: Callable[[Mapping[str, str]], object]
+    """Told ERP employee ID -> employee ID whenever an employee's ERP ID is learnt; idempotent."""

@@ -1,0 +1,193 @@
+"""HR events: what they look like (INC-20, INC-22) and which facts they state (INC-23)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from shared.kernel.errors import FieldProblem, InvalidRequest
+from shared.workforce.facts import Fact, FieldValue
+from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, Status
+
+Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+_MAX_TEXT = 500
+
+
+class EventType(StrEnum):
+    """The events that the hub applies."""
+
+    EMPLOYEE_CREATED = "employee.created"
+    EMPLOYEE_UPDATED = "employee.updated"
+    EMPLOYEE_TERMINATED = "employee.terminated"
+    ASSIGNMENT_CREATED = "assignment.created"
+    ASSIGNMENT_UPDATED = "assignment.updated"
+    ASSIGNMENT_ENDED = "assignment.ended"
+
+
+class Envelope(BaseModel):
+    """`{eventId, eventType, timestamp, data}`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    eventId: Identifier  # noqa: N815 - the partner's own names
+    eventType: Identifier  # noqa: N815
+    timestamp: AwareDatetime
+    data: dict[str, JsonValue]
+
+
+class _Change(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    field: Identifier
+    newValue: JsonValue = None  # noqa: N815
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    employeeId: Identifier  # noqa: N815
+    effectiveDate: date | None = None  # noqa: N815
+
+
+class _Updated(_Data):
+    changes: list[_Change] = Field(max_length=200)
+
+
+class _Terminated(_Data):
+    terminationDate: date | None = None  # noqa: N815
+
+
+class _Assignment(_Data):
+    assignmentId: Identifier  # noqa: N815
+
+
+class _AssignmentCreated(_Assignment):
+    storeId: Identifier  # noqa: N815
+    role: str = Field(default="", max_length=_MAX_TEXT)
+    startDate: date  # noqa: N815
+    endDate: date | None = None  # noqa: N815
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "_AssignmentCreated":
+        if self.endDate and self.endDate < self.startDate:
+            raise ValueError("endDate lies before startDate")
+        return self
+
+
+class _AssignmentUpdated(_Assignment):
+    changes: list[_Change] = Field(max_length=200)
+
+
+class _AssignmentEnded(_Assignment):
+    endDate: date  # noqa: N815
+
+
+_MODELS: Mapping[EventType, type[_Data]] = {
+    EventType.EMPLOYEE_CREATED: _Data,
+    EventType.EMPLOYEE_UPDATED: _Updated,
+    EventType.EMPLOYEE_TERMINATED: _Terminated,
+    EventType.ASSIGNMENT_CREATED: _AssignmentCreated,
+    EventType.ASSIGNMENT_UPDATED: _AssignmentUpdated,
+    EventType.ASSIGNMENT_ENDED: _AssignmentEnded,
+}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What an event states: facts about an employee, or about one of his assignments."""
+
+    employee_id: str
+    facts: Mapping[str, Fact]
+    assignments: Mapping[str, Mapping[str, Fact]]
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """Read the body of a delivery. InvalidRequest names each wrong field."""
+    try:
+        return Envelope.model_validate_json(body)
+    except ValidationError as error:
+        raise _refusal(error, "") from None
+
+
+def read_statement(envelope: Envelope, zone: ZoneInfo) -> Statement:
+    """Read what an event of a known type states. InvalidRequest names each wrong field.
+
+    A change takes effect when it is stated, or where its effective date lies later at the beginning of that day in
+    the business time zone.
+    """
+    kind = EventType(envelope.eventType)
+    try:
+        data = _MODELS[kind].model_validate(envelope.data)
+    except ValidationError as error:
+        raise _refusal(error, "data.") from None
+    stated = envelope.timestamp.astimezone(UTC)
+    values = _values(kind, data)
+    effective = data.terminationDate if isinstance(data, _Terminated) else None
+    since = _since(stated, effective or data.effectiveDate, zone)
+    facts = {name: Fact(since, stated, envelope.eventId, value) for name, value in values.items()}
+    if isinstance(data, _Assignment):
+        return Statement(data.employeeId, {}, {data.assignmentId: facts})
+    return Statement(data.employeeId, facts, {})
+
+
+def kept_fields(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, FieldValue]:
+    """Return the fields that the hub keeps. InvalidRequest for one that is not plain, too long, or no date."""
+    return {name: _plain(name, values[name]) for name in names if name in values}
+
+
+def _values(kind: EventType, data: _Data) -> dict[str, FieldValue]:
+    match data:
+        case _Updated():
+            return kept_fields({change.field: change.newValue for change in data.changes}, FIELDS)
+        case _AssignmentUpdated():
+            names = tuple(name for name in ASSIGNMENT_FIELDS if name != "removed")
+            return kept_fields({change.field: change.newValue for change in data.changes}, names)
+        case _Terminated():
+            day = data.terminationDate or data.effectiveDate
+            told: dict[str, FieldValue] = {"terminationDate": day.isoformat()} if day else {}
+            return told | {"status": Status.TERMINATED.value}
+        case _AssignmentCreated():
+            end = data.endDate.isoformat() if data.endDate else None
+            start = data.startDate.isoformat()
+            given: dict[str, FieldValue] = {"storeId": data.storeId, "role": data.role, "startDate": start}
+            return given | {"endDate": end, "removed": False}
+        case _AssignmentEnded():
+            return {"endDate": data.endDate.isoformat()}
+        case _:
+            assert kind is EventType.EMPLOYEE_CREATED
+            return kept_fields(data.model_extra or {}, FIELDS) | {"status": _status(data)}
+
+
+def _status(data: _Data) -> str:
+    given = (data.model_extra or {}).get("status")
+    return given if given in (Status.ACTIVE, Status.TERMINATED) else Status.ACTIVE.value
+
+
+def _plain(name: str, value: object) -> FieldValue:
+    if not isinstance(value, str | int | bool | None) or (isinstance(value, str) and len(value) > _MAX_TEXT):
+        problem = FieldProblem(name, f"must be text up to {_MAX_TEXT} characters")
+        raise InvalidRequest(f"{name} is not plain", (problem,))
+    if name in ("startDate", "endDate", "hireDate", "terminationDate") and value is not None:
+        try:
+            return date.fromisoformat(str(value)).isoformat()
+        except ValueError:
+            raise InvalidRequest(f"{name} is no date", (FieldProblem(name, "must be a date: 2025-01-15"),)) from None
+    return value
+
+
+def _since(stated: datetime, effective: date | None, zone: ZoneInfo) -> datetime:
+    if effective is None:
+        return stated
+    return max(stated, datetime.combine(effective, time.min, zone).astimezone(UTC))
+
+
+def _refusal(error: ValidationError, prefix: str) -> InvalidRequest:
+    problems = tuple(
+        FieldProblem((prefix + ".".join(map(str, item["loc"])))[:200].rstrip(".") or "body", item["msg"])
+        for item in error.errors(include_url=False, include_input=False)[:20]
+    )
+    return InvalidRequest(f"the event is not valid: {problems[0].field}: {problems[0].message}", problems)

@@ -1,0 +1,136 @@
+"""An employee as the hub knows him: facts about himself and about each of his assignments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+
+from shared.workforce.facts import Fact, Facts, add_facts, fact_at, values_at
+
+FIELDS = (
+    "employeeNumber",
+    "erpEmployeeId",
+    "firstName",
+    "lastName",
+    "email",
+    "role",
+    "storeId",
+    "status",
+    "hireDate",
+    "terminationDate",
+    "userId",
+)
+"""What the hub keeps of an employee; other fields of the HR system are not taken over."""
+
+ASSIGNMENT_FIELDS = ("storeId", "role", "startDate", "endDate", "removed")
+
+
+class Status(StrEnum):
+    """Of an employee."""
+
+    ACTIVE = "Active"
+    TERMINATED = "Terminated"
+    UNCONFIRMED = "Unconfirmed"
+    """Something was told of him, his creation not yet."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Where an employee works as what; both days inclusive, no last day: until further notice."""
+
+    assignment_id: str
+    store_id: str
+    role: str
+    first_day: date
+    last_day: date | None
+
+
+@dataclass(frozen=True)
+class Employee:
+    """An employee at an instant."""
+
+    employee_id: str
+    employee_number: str
+    first_name: str = field(repr=False)
+    last_name: str = field(repr=False)
+    email: str = field(repr=False)
+    erp_employee_id: str
+    user_id: str
+    role: str
+    store_id: str
+    status: Status
+    hire_date: str
+    termination_date: str
+    assignments: tuple[Assignment, ...]
+
+
+@dataclass(frozen=True)
+class Person:
+    """All that is known of an employee, whenever it takes effect."""
+
+    employee_id: str
+    facts: Facts = field(default_factory=dict)
+    assignments: Mapping[str, Facts] = field(default_factory=dict)
+
+    def learn(
+        self, facts: Mapping[str, Fact], assignments: Mapping[str, Mapping[str, Fact]], now: datetime
+    ) -> "Person":
+        """Return the person with more facts about him and his assignments."""
+        merged = {**self.assignments}
+        for assignment_id, more in assignments.items():
+            merged[assignment_id] = add_facts(merged.get(assignment_id, {}), more, now)
+        return replace(self, facts=add_facts(self.facts, facts, now), assignments=merged)
+
+    def at(self, instant: datetime) -> Employee:
+        """Return the employee as he is at an instant."""
+        values = values_at(self.facts, instant)
+
+        def text(name: str) -> str:
+            value = values.get(name)
+            return "" if value is None else str(value)
+
+        status = text("status")
+        return Employee(
+            employee_id=self.employee_id,
+            employee_number=text("employeeNumber") or self.employee_id,
+            first_name=text("firstName"),
+            last_name=text("lastName"),
+            email=text("email"),
+            erp_employee_id=text("erpEmployeeId"),
+            user_id=text("userId"),
+            role=text("role"),
+            store_id=text("storeId"),
+            status=Status(status) if status in list(Status) else Status.UNCONFIRMED,
+            hire_date=text("hireDate"),
+            termination_date=text("terminationDate"),
+            assignments=tuple(
+                found
+                for assignment_id, facts in sorted(self.assignments.items())
+                if (found := _assignment(assignment_id, facts, instant))
+            ),
+        )
+
+    def says_already(self, values: Mapping[str, object], instant: datetime) -> bool:
+        """Tell whether the fields have these values at an instant, or a later fact decides anyway."""
+        return not differing(self.facts, values, instant)
+
+
+def differing(facts: Facts, values: Mapping[str, object], instant: datetime) -> list[str]:
+    """Return the fields whose value at an instant is another one than in `values`."""
+    return [name for name, value in values.items() if not _says(facts, name, value, instant)]
+
+
+def _says(facts: Facts, name: str, value: object, instant: datetime) -> bool:
+    fact = fact_at(facts.get(name, ()), instant)
+    return value is None if fact is None else fact.value == value
+
+
+def _assignment(assignment_id: str, facts: Facts, instant: datetime) -> Assignment | None:
+    """Return an assignment, None while its beginning is not known or when it was removed."""
+    values = values_at(facts, instant)
+    start, end = values.get("startDate"), values.get("endDate")
+    if values.get("removed") or not isinstance(start, str):
+        return None
+    last = date.fromisoformat(end) if isinstance(end, str) else None
+    role, store = values.get("role") or "", values.get("storeId") or ""
+    return Assignment(assignment_id, str(store), str(role), date.fromisoformat(start), last)

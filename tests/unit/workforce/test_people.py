@@ -1,0 +1,260 @@
+"""INC-22, INC-23, INC-24: events and full syncs lead to the same people in any order."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from shared.kernel.errors import DataRefused
+from shared.workforce.apply import apply_event
+from shared.workforce.full_sync import start_sync
+from shared.workforce.schedule import watch_workforce
+from shared.workforce.sync_runs import SyncRun, SyncStatus
+from tests.unit.workforce.world import World, created, updated
+
+
+def sync(world: World) -> SyncRun:
+    run_id = start_sync(world.context, "test")
+    world.work()
+    return world.context.sync_runs.get(run_id)
+
+
+def person(number: int, **fields: Any) -> dict[str, Any]:
+    named = created(f"H{number}", status="Active", erpEmployeeId=f"E{number}")
+    return named | {"assignments": []} | fields
+
+
+def test_a_later_event_counts_whichever_comes_first() -> None:
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1, 0, 2)):
+        world = World()
+        earlier = world.now - timedelta(hours=3)
+        events = [
+            world.event("employee.created", created("H1"), earlier),
+            world.event("employee.updated", updated("H1", lastName="Berg"), earlier + timedelta(hours=1)),
+            world.event("employee.updated", updated("H1", lastName="Cole"), earlier + timedelta(hours=2)),
+        ]
+        for number in order:
+            apply_event(world.context, events[number])
+        assert (world.employee("H1")["last_name"], world.employee("H1")["status"]) == ("Cole", "Active")
+
+
+def test_a_change_takes_effect_on_its_date_in_the_business_time_zone() -> None:
+    world = World()
+    apply_event(world.context, world.event("employee.created", created("H1")))
+    apply_event(world.context, world.event("employee.updated", updated("H1", "2025-02-01", role="StoreManager")))
+    world.now = datetime(2025, 1, 31, 22, 59, tzinfo=UTC)
+    assert world.employee("H1")["role"] == "SalesAssociate"
+    world.now = datetime(2025, 1, 31, 23, 0, tzinfo=UTC)  # midnight in Berlin
+    assert world.employee("H1")["role"] == "StoreManager"
+
+
+def test_an_employee_of_whom_only_a_change_is_known_is_unconfirmed() -> None:
+    world = World()
+    apply_event(world.context, world.event("employee.updated", updated("H1", lastName="Berg")))
+    assert world.employee("H1")["status"] == "Unconfirmed"
+
+
+def test_an_assignment_moves() -> None:
+    world = World()
+    place = {"storeId": "S1", "role": "SalesAssociate", "startDate": "2025-01-01"}
+    first = {"employeeId": "H1", "assignmentId": "A1", **place}
+    apply_event(world.context, world.event("assignment.created", first))
+    apply_event(world.context, world.event("assignment.ended", {**first, "endDate": "2025-01-15"}))
+    second = first | {"assignmentId": "A2", "storeId": "S2", "startDate": "2025-01-16"}
+    apply_event(world.context, world.event("assignment.created", second))
+    found = world.employee("H1")["assignments"]
+    assert [(one.store_id, one.first_day, one.last_day) for one in found] == [
+        ("S1", date(2025, 1, 1), date(2025, 1, 15)),
+        ("S2", date(2025, 1, 16), None),
+    ]
+
+
+def test_an_event_that_was_parked_and_edited_wrongly_is_refused() -> None:
+    world = World()
+    with pytest.raises(DataRefused, match="employeeId"):
+        apply_event(world.context, world.event("employee.created", {}))
+
+
+def test_a_full_sync_reports_what_it_did_and_a_second_one_nothing() -> None:
+    world = World()
+    world.people = [person(number) for number in range(1, 9)]
+    apply_event(world.context, world.event("employee.created", created("H2", lastName="Wrong", erpEmployeeId="E2")))
+    apply_event(world.context, world.event("employee.created", created("H9")))
+    world.now += timedelta(hours=1)
+    run = sync(world)
+    assert run.status is SyncStatus.SUCCEEDED
+    assert vars(run.counts) == {"created": 7, "updated": 1, "terminated": 1, "unchanged": 0, "refused": 0}
+    assert world.employee("H2")["last_name"] == "Abel"
+    assert world.employee("H9")["status"] == "Terminated"
+    assert world.mapped == {f"E{number}": f"H{number}" for number in range(1, 9)}
+    world.now += timedelta(days=1)
+    assert vars(sync(world).counts) == {"created": 0, "updated": 0, "terminated": 0, "unchanged": 8, "refused": 0}
+
+
+def test_a_bad_record_does_not_stop_the_others_and_terminates_nobody() -> None:
+    world = World()
+    world.people = [person(1), person(2), person(3)]
+    sync(world)
+    world.now += timedelta(hours=1)
+    world.people[1]["lastName"] = ["broken"]
+    run = sync(world)
+    assert (run.counts.refused, run.counts.unchanged) == (1, 2)
+    assert world.employee("H2")["status"] == "Active"
+
+
+def test_when_too_many_are_missing_nobody_is_terminated() -> None:
+    world = World()
+    world.people = [person(number) for number in range(1, 9)]
+    sync(world)
+    world.now += timedelta(hours=1)
+    world.people = world.people[:2]
+    run = sync(world)
+    assert run.status is SyncStatus.FAILED
+    assert "HR_MAX_TERMINATION_SHARE" in run.failure
+    assert world.employee("H8")["status"] == "Active"
+    assert world.queues.depth("notifications") == 1
+
+
+def test_people_who_come_while_pages_are_read_are_not_terminated() -> None:
+    world = World(page_size=2)
+    world.people = [person(number) for number in (1, 2, 4, 5)]
+
+    def joins(page: int) -> None:
+        if page == 2:
+            world.now += timedelta(seconds=1)
+            apply_event(world.context, world.event("employee.created", created("H3")))
+
+    world.between_pages = joins
+    assert sync(world).status is SyncStatus.SUCCEEDED
+    assert world.employee("H3")["status"] == "Active"
+
+
+def test_a_sync_that_lost_its_message_goes_on() -> None:
+    world = World(page_size=1, pages_per_slice=1)
+    world.people = [person(1), person(2)]
+    run_id = start_sync(world.context, "test")
+    assert world.queues.take("hr-events")
+    watch_workforce(world.context)
+    assert world.queues.depth("hr-events") == 0
+    world.now += timedelta(minutes=16)
+    watch_workforce(world.context)
+    world.work()
+    assert world.context.sync_runs.get(run_id).status is SyncStatus.SUCCEEDED
+
+
+NAMES = st.sampled_from(("Abel", "Berg", "Cole", "Dorn"))
+WHO = st.sampled_from(("H1", "H2", "H3"))
+
+
+class PeopleInAnyOrder(RuleBasedStateMachine):
+    """INC-23: an HR system with a history; its events come twice, late, in any order, between full syncs.
+
+    Whatever happened before: once every event has come, the hub knows what the HR system knows, today and on each
+    day to come.
+    """
+
+    @initialize()
+    def begin(self) -> None:
+        self.world = World(page_size=2, pages_per_slice=1)
+        self.events: list[bytes] = []
+        self.waiting: list[bytes] = []
+        # What the HR system holds: employee -> field -> changes, each (takes effect, stated, value).
+        self.truth: dict[str, dict[str, list[tuple[datetime, datetime, Any]]]] = {}
+
+    def happen(self, kind: str, data: dict[str, Any], values: Mapping[str, Any], effective: date | None = None) -> None:
+        world = self.world
+        world.now += timedelta(minutes=1)
+        event = world.event(kind, data)
+        self.events.append(event)
+        self.waiting.append(event)
+        since = world.now
+        if effective:
+            since = max(since, datetime.combine(effective, datetime.min.time(), world.context.rules.time_zone))
+        fields = self.truth.setdefault(str(data["employeeId"]), {})
+        for name, value in values.items():
+            fields.setdefault(name, []).append((since, world.now, value))
+
+    @rule(who=WHO, name=NAMES)
+    def join(self, who: str, name: str) -> None:
+        if who not in self.truth:
+            data = created(who, lastName=name)
+            self.happen("employee.created", data, {"lastName": name, "role": "SalesAssociate", "status": "Active"})
+
+    @rule(who=WHO, name=NAMES, field=st.sampled_from(("lastName", "role")), days=st.none() | st.integers(-3, 20))
+    def change(self, who: str, name: str, field: str, days: int | None) -> None:
+        if who in self.truth:
+            effective = None if days is None else self.world.now.date() + timedelta(days=days)
+            text = effective.isoformat() if effective else None
+            self.happen("employee.updated", updated(who, text, **{field: name}), {field: name}, effective)
+
+    @rule(who=WHO, days=st.integers(0, 10))
+    def leave(self, who: str, days: int) -> None:
+        if who in self.truth:
+            day = self.world.now.date() + timedelta(days=days)
+            data = {"employeeId": who, "terminationDate": day.isoformat()}
+            self.happen("employee.terminated", data, {"status": "Terminated"}, day)
+
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        if self.waiting:
+            event = data.draw(st.sampled_from(self.waiting))
+            self.waiting.remove(event)
+            apply_event(self.world.context, event)
+
+    @rule(data=st.data())
+    def deliver_again(self, data: st.DataObject) -> None:
+        if self.events:
+            apply_event(self.world.context, data.draw(st.sampled_from(self.events)))
+
+    @rule(days=st.integers(0, 6), minutes=st.integers(1, 600))
+    def time_passes(self, days: int, minutes: int) -> None:
+        self.world.now += timedelta(days=days, minutes=minutes)
+
+    @rule(late=st.booleans())
+    def full_sync(self, late: bool) -> None:
+        world = self.world
+        world.now += timedelta(minutes=1)
+        at = world.now
+        world.people = [
+            {"employeeId": who, "assignments": []} | {name: self.truly(who, name, at) for name in fields}
+            for who, fields in self.truth.items()
+        ]
+        if late and self.waiting:
+            # An event overtakes the sync between two of its pages.
+            world.between_pages = lambda page: self.overtake() if page == 2 else None
+        run = sync(world)
+        world.between_pages = lambda _page: None
+        assert run.status is SyncStatus.SUCCEEDED
+
+    def overtake(self) -> None:
+        apply_event(self.world.context, self.waiting.pop())
+
+    def truly(self, who: str, name: str, at: datetime) -> Any:
+        changes = [change for change in self.truth[who][name] if change[0] <= at]
+        return max(changes, key=lambda change: change[:2])[2] if changes else None
+
+    @invariant()
+    def when_everything_has_come_the_hub_knows_what_the_hr_system_knows(self) -> None:
+        if not hasattr(self, "world") or self.waiting:
+            return
+        for who, fields in self.truth.items():
+            person = self.world.context.employees.get(who)
+            for days in (0, 1, 5, 12, 30):
+                at = self.world.now + timedelta(days=days)
+                employee = person.at(at)
+                known = {"lastName": employee.last_name, "role": employee.role, "status": employee.status}
+                assert known == {name: self.truly(who, name, at) for name in fields}
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            while self.waiting:
+                apply_event(self.world.context, self.waiting.pop())
+            self.when_everything_has_come_the_hub_knows_what_the_hr_system_knows()
+
+
+PeopleInAnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestPeopleInAnyOrder = PeopleInAnyOrder.TestCase

@@ -1,0 +1,114 @@
+"""A workforce with storage in memory, an HR system that is a list of employees, and a clock that is set."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.adapters.identifiers import new_uuid7
+from shared.kernel.message import parse_message
+from shared.kernel.webhook_signature import sign
+from shared.workforce.apply import handle_hr_message
+from shared.workforce.context import WorkforceContext, WorkforceRules
+from shared.workforce.deliveries import DeliveryStore
+from shared.workforce.employees import EmployeeStore
+from shared.workforce.receive import Receipt, receive
+from shared.workforce.sync_runs import SyncRunStore
+from tests.fakes.blobs import MemoryBlobs
+from tests.fakes.queues import MemoryQueues
+from tests.fakes.tables import MemoryTables
+
+SECRET = "a secret of the HR system"
+OLD_SECRET = "the secret before it"
+TENANT = "default"
+
+
+class World:
+    """Everything around the workforce."""
+
+    def __init__(self, *, page_size: int = 3, pages_per_slice: int = 2) -> None:
+        self.now = datetime(2025, 1, 10, 12, tzinfo=UTC)
+        self.tables, self.blobs = MemoryTables(), MemoryBlobs()
+        self.queues = MemoryQueues(lambda: self.now, self.blobs)
+        self.people: list[dict[str, Any]] = []
+        self.mapped: dict[str, str] = {}
+        self.between_pages: Callable[[int], None] = lambda _page: None
+        self._numbers = count(1)
+        self.context = WorkforceContext(
+            tenant=TENANT,
+            rules=WorkforceRules(ZoneInfo("Europe/Berlin"), page_size, pages_per_slice, Decimal("0.5")),
+            clock=lambda: self.now,
+            new_id=new_uuid7,
+            queues=self.queues,
+            hr=lambda: self,
+            webhook_secrets=lambda: (SECRET, OLD_SECRET),
+            employees=EmployeeStore(self.tables.table("Employees"), TENANT),
+            deliveries=DeliveryStore(self.tables.table("HrDeliveries"), self.blobs.container("hr-events"), TENANT),
+            sync_runs=SyncRunStore(self.tables.table("HrSyncRuns"), TENANT),
+            seen=self.blobs.container("hr-sync"),
+            became_known=self.mapped.update,
+        )
+
+    def get_json(self, path: str, params: Mapping[str, str], *, check: Callable[[Any], object] | None = None) -> Any:
+        """Answer as the HR system does."""
+        assert path == "/api/v1/employees"
+        page, size = int(params["page"]), int(params["pageSize"])
+        self.between_pages(page)
+        people = sorted(self.people, key=lambda one: str(one["employeeId"]))
+        pages = -(-len(people) // size)
+        answer = {
+            "data": people[(page - 1) * size : page * size],
+            "pagination": {"page": page, "pageSize": size, "totalRecords": len(people), "totalPages": pages},
+            "metadata": {"extractedAt": self.now.isoformat()},
+        }
+        if check:
+            check(answer)
+        return json.loads(json.dumps(answer))
+
+    def event(self, kind: str, data: Mapping[str, Any], at: datetime | None = None, event_id: str = "") -> bytes:
+        """Return the body of an event."""
+        content = {
+            "eventId": event_id or f"event-{next(self._numbers):05d}",
+            "eventType": kind,
+            "timestamp": (at or self.now).isoformat(),
+            "data": data,
+        }
+        return json.dumps(content).encode()
+
+    def headers(self, body: bytes, delivery_id: str = "delivery-1", secret: str = SECRET) -> dict[str, str]:
+        """Return the headers of a delivery as the HR system sends them."""
+        return {
+            "authorization": f"Bearer {secret}",
+            "x-webhook-signature": sign(secret, body),
+            "x-event-type": json.loads(body)["eventType"],
+            "x-delivery-id": delivery_id,
+        }
+
+    def deliver(self, body: bytes, delivery_id: str = "delivery-1") -> Receipt:
+        """Deliver an event."""
+        return receive(self.context, self.headers(body, delivery_id), body)
+
+    def work(self) -> None:
+        """Apply everything that is queued."""
+        while body := self.queues.take("hr-events"):
+            handle_hr_message(self.context, self.queues.resolve(parse_message(body)))
+
+    def employee(self, employee_id: str) -> dict[str, Any]:
+        """Return what is known of an employee now."""
+        employee = self.context.employees.get(employee_id).at(self.now)
+        return vars(employee)
+
+
+def created(employee_id: str, **fields: Any) -> dict[str, Any]:
+    """Return the data of employee.created."""
+    named = {"employeeNumber": employee_id[1:], "firstName": "Ada", "lastName": "Abel", "role": "SalesAssociate"}
+    return {"employeeId": employee_id, **named, **fields}
+
+
+def updated(employee_id: str, effective: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Return the data of employee.updated."""
+    changes = [{"field": name, "oldValue": None, "newValue": value} for name, value in fields.items()]
+    return {"employeeId": employee_id, "changes": changes, "effectiveDate": effective, "modifiedBy": "hr"}
