@@ -5,16 +5,14 @@ which is the order in which HR systems page: the full sync compares a page with 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 
-from shared.kernel.errors import Busy, NotFound
-from shared.kernel.keys import AFTER, join_key, split_key
-from shared.kernel.table import Insert, Page, Replace, Row, RowChanged, RowExists, Table, Value
+from shared.kernel.errors import NotFound
+from shared.kernel.keys import join_key, split_key
+from shared.kernel.row_changes import Decide, change_row, change_rows
+from shared.kernel.table import Page, Table, Value
 from shared.workforce.facts import from_json, to_json
 from shared.workforce.person import Person
-
-_MAX_TRIES = 20
-_BATCH = 100
 
 Changed = dict[str, tuple[Person, Person]]
 """Employee ID -> the person before and after."""
@@ -31,7 +29,7 @@ class EmployeeStore:
     def find(self, employee_id: str) -> Person | None:
         """Return a person, or None."""
         row = self._table.get(self._tenant, join_key(employee_id))
-        return _person(row) if row else None
+        return _person(row.key, row.values) if row else None
 
     def get(self, employee_id: str) -> Person:
         """Return a person. NotFound."""
@@ -41,7 +39,7 @@ class EmployeeStore:
 
     def all(self) -> Iterator[Person]:
         """Yield everybody, in the order of their IDs."""
-        return (_person(row) for row in self._table.query(self._tenant))
+        return (_person(row.key, row.values) for row in self._table.query(self._tenant))
 
     def page(self, size: int, position: str | None) -> Page:
         """Return a page of rows; `people_of` reads them."""
@@ -49,63 +47,25 @@ class EmployeeStore:
 
     def change(self, employee_id: str, change: Callable[[Person], Person]) -> bool:
         """Change one person over what others changed meanwhile; tell whether anything changed. Busy."""
-        key = join_key(employee_id)
-        for _ in range(_MAX_TRIES):
-            row = self._table.get(self._tenant, key)
-            before = _person(row) if row else Person(employee_id)
-            after = change(before)
-            if after == before:
-                return False
-            try:
-                if row:
-                    self._table.replace(row, _values(after))
-                else:
-                    self._table.insert(self._tenant, key, _values(after))
-            except (RowChanged, RowExists):
-                continue
-            return True
-        raise Busy(f"employee {employee_id!r} is being changed by others", retry_after=1)
+        return change_row(self._table, self._tenant, join_key(employee_id), _deciding(change)) is not None
 
-    def change_many(self, people: Sequence[str], change: Callable[[Person], Person]) -> Changed:
-        """Change many people, a hundred at a time; return those that were changed.
+    def change_many(self, people: Collection[str], change: Callable[[Person], Person]) -> Changed:
+        """Change many people; return those that were changed. IDs that lie close together are cheap."""
+        before: dict[str, Person] = {}
 
-        One range query finds them: IDs that lie close together are cheap.
-        """
-        rows = self._rows(people)
-        pending: list[tuple[Person, Person, Row | None]] = []
-        for employee_id in people:
-            row = rows.get(join_key(employee_id))
-            before = _person(row) if row else Person(employee_id)
-            after = change(before)
-            if after != before:
-                pending.append((before, after, row))
-        for start in range(0, len(pending), _BATCH):
-            self._write(pending[start : start + _BATCH], change)
-        return {before.employee_id: (before, after) for before, after, _ in pending}
+        def noting(person: Person) -> Person:
+            before[person.employee_id] = person
+            return change(person)
 
-    def _write(self, batch: Sequence[tuple[Person, Person, Row | None]], change: Callable[[Person], Person]) -> None:
-        operations = [
-            Replace(row.key, _values(after), row.etag) if row else Insert(join_key(after.employee_id), _values(after))
-            for _, after, row in batch
-        ]
-        try:
-            self._table.transact(self._tenant, operations)
-        except (RowChanged, RowExists):
-            # An event came in between: one by one, each over what stands there now.
-            for before, _, _ in batch:
-                self.change(before.employee_id, change)
-
-    def _rows(self, people: Iterable[str]) -> dict[str, Row]:
-        keys = {join_key(employee_id) for employee_id in people}
-        if not keys:
-            return {}
-        rows = self._table.query(self._tenant, key_from=min(keys), key_before=max(keys) + AFTER)
-        return {row.key: row for row in rows if row.key in keys}
+        keys = [join_key(employee_id) for employee_id in people]
+        changed = change_rows(self._table, self._tenant, keys, _deciding(noting))
+        after = (_person(key, values) for key, values in changed.items())
+        return {person.employee_id: (before[person.employee_id], person) for person in after}
 
 
 def people_of(page: Page) -> list[Person]:
     """Return the people on a page."""
-    return [_person(row) for row in page.rows]
+    return [_person(row.key, row.values) for row in page.rows]
 
 
 def _values(person: Person) -> dict[str, Value]:
@@ -116,10 +76,19 @@ def _values(person: Person) -> dict[str, Value]:
     }
 
 
-def _person(row: Row) -> Person:
-    assignments = json.loads(str(row.values["assignments"]))
+def _deciding(change: Callable[[Person], Person]) -> Decide:
+    def decide(key: str, values: Mapping[str, Value] | None) -> Mapping[str, Value] | None:
+        before = _person(key, values) if values else Person(split_key(key)[0])
+        after = change(before)
+        return None if after == before else _values(after)
+
+    return decide
+
+
+def _person(key: str, values: Mapping[str, Value]) -> Person:
+    assignments = json.loads(str(values["assignments"]))
     return Person(
-        split_key(row.key)[0],
-        from_json(json.loads(str(row.values["facts"]))),
+        split_key(key)[0],
+        from_json(json.loads(str(values["facts"]))),
         {name: from_json(facts) for name, facts in assignments.items()},
     )

@@ -1,0 +1,69 @@
+"""Changing rows over what others change meanwhile: read, decide, write by ETag, again when somebody was faster."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from shared.kernel.errors import Busy
+from shared.kernel.keys import AFTER
+from shared.kernel.table import MAX_OPERATIONS, Insert, Operation, Replace, Row, RowChanged, RowExists, Table, Value
+
+_MAX_TRIES = 20
+
+Values = Mapping[str, Value]
+Decide = Callable[[str, Values | None], Values | None]
+"""(row key, its cells or None where there is no row) -> the new cells, or None to leave it as it is."""
+
+
+def change_row(table: Table, partition: str, key: str, decide: Decide) -> Values | None:
+    """Change one row; return its new cells, None when it was left as it is. Busy when others are always faster."""
+    for _ in range(_MAX_TRIES):
+        row = table.get(partition, key)
+        after = decide(key, row.values if row else None)
+        if after is None:
+            return None
+        try:
+            if row:
+                table.replace(row, after)
+            else:
+                table.insert(partition, key, after)
+        except (RowChanged, RowExists):
+            continue
+        return after
+    raise Busy(f"row {key!r} is being changed by others", retry_after=1)
+
+
+def change_rows(table: Table, partition: str, keys: Collection[str], decide: Decide) -> dict[str, Values]:
+    """Change rows of one partition, a hundred in a transaction; return the new cells of those that were changed.
+
+    One range query reads them: keys that lie close together are cheap. Each row is decided on alone; where somebody
+    was faster, its hundred is done one by one.
+    """
+    if not keys:
+        return {}
+    rows = {row.key: row for row in table.query(partition, key_from=min(keys), key_before=max(keys) + AFTER)}
+    pending: list[tuple[str, Row | None, Values]] = []
+    changed: dict[str, Values] = {}
+    for key in keys:
+        row = rows.get(key)
+        after = decide(key, row.values if row else None)
+        if after is not None:
+            pending.append((key, row, after))
+        if len(pending) == MAX_OPERATIONS:
+            changed |= _write(table, partition, pending, decide)
+            pending = []
+    return changed | _write(table, partition, pending, decide)
+
+
+def _write(
+    table: Table, partition: str, pending: Sequence[tuple[str, Row | None, Values]], decide: Decide
+) -> dict[str, Values]:
+    if not pending:
+        return {}
+    operations: list[Operation] = [
+        Replace(key, after, row.etag) if row else Insert(key, after) for key, row, after in pending
+    ]
+    try:
+        table.transact(partition, operations)
+    except (RowChanged, RowExists):
+        one_by_one = {key: change_row(table, partition, key, decide) for key, _, _ in pending}
+        return {key: after for key, after in one_by_one.items() if after is not None}
+    return {key: after for key, _, after in pending}
