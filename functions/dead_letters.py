@@ -48,6 +48,22 @@ def dead_letter_hr_events(msg: func.QueueMessage) -> None:
     )
 
 
+@blueprint.function_name(name="DeadLetterCalculationRequests")
+@blueprint.queue_trigger(arg_name="msg", queue_name="calculation-requests-poison", connection="AzureWebJobsStorage")
+def dead_letter_calculation_requests(msg: func.QueueMessage) -> None:
+    """Keep a request that the broker gave up; its run ends as Failed. Idempotent by message."""
+    from shared.hub import current_hub
+    from shared.incentives.calculate_period import give_up_calculation
+
+    hub = current_hub()
+    hub.messages.record_crash_loop(
+        "calculation-requests",
+        msg.get_body(),
+        BROKER_DELIVERIES,
+        lambda message, error: give_up_calculation(hub.incentives, message, error),
+    )
+
+
 @blueprint.function_name(name="DeadLetterDroppedFiles")
 @blueprint.queue_trigger(arg_name="msg", queue_name="webjobs-blobtrigger-poison", connection="AzureWebJobsStorage")
 def dead_letter_dropped_files(msg: func.QueueMessage) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from threading import Lock
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.access.bearer import BearerTokens, TokenVerifier
@@ -41,6 +42,9 @@ from shared.sales.file_source import FileSource
 from shared.sales.runs import ImportRun
 from shared.sales.sources import SalesSource
 from shared.workforce.context import WorkforceContext
+
+if TYPE_CHECKING:
+    from shared.incentives.context import IncentiveContext
 
 _HEALTH_DEADLINE = 5.0
 """Seconds, where the settings cannot be read: health says so instead of failing itself."""
@@ -196,6 +200,13 @@ class Hub:
     def workforce(self) -> WorkforceContext:
         """What the workforce works with."""
         from shared.wiring.workforce import build
+
+        return build(self)
+
+    @cached_property
+    def incentives(self) -> "IncentiveContext":
+        """What the incentives work with."""
+        from shared.wiring.incentives import build
 
         return build(self)
 

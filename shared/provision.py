@@ -15,6 +15,8 @@ TABLES = (
     "EmployeeMappings",
     "HeldSales",
     "Employees",
+    "Calculations",
+    "CalculationRuns",
     "HrDeliveries",
     "HrSyncRuns",
     "DeadLetters",
@@ -29,6 +31,8 @@ CONTAINERS = (
     "import-slices",
     "hr-events",
     "hr-sync",
+    "calculations-inbox",
+    "calculations-quarantine",
     "dead-letters",
     "message-payloads",
 )
@@ -40,6 +44,7 @@ QUEUES = (
     "hr-events",
     "hr-events-poison",
     "calculation-requests",
+    "calculation-requests-poison",
     "webjobs-blobtrigger-poison",
 )
 

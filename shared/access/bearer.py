@@ -8,6 +8,8 @@ from shared.access.principal import Principal
 from shared.kernel.errors import Unauthenticated
 
 MAX_TOKEN_CHARACTERS = 16 * 1024
+_IDENTITIES = ("sub", "oid", "email", "preferred_username", "upn", "employeeId", "employeeid")
+_ADDRESSES = ("email", "preferred_username", "upn")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 
 
@@ -40,7 +42,14 @@ class BearerTokens:
             str(claims["sub"]),
             frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset(),
             frozenset(scopes.split()) if isinstance(scopes, str) else frozenset(),
+            frozenset(text.lower() for name in _IDENTITIES if (text := _text(claims, name))),
+            next((text for name in _ADDRESSES if "@" in (text := _text(claims, name))), ""),
         )
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _bearer_token(authorization: str | None) -> str:

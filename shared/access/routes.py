@@ -5,7 +5,15 @@ A route is added by a row here, and its endpoint in `functions.http_routes`.
 
 from dataclasses import dataclass
 
-from shared.access.requirement import ADMINS, ANYONE, EMPLOYEE_READERS, SIGNED, Requirement
+from shared.access.requirement import (
+    ADMINS,
+    ANYONE,
+    APPROVERS,
+    CALCULATION_READERS,
+    EMPLOYEE_READERS,
+    SIGNED,
+    Requirement,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,19 @@ ROUTES: tuple[Route, ...] = (
     Route("ListEmployeeSyncs", "GET", "v1/admin/employees/syncs", ADMINS, "Full syncs, newest first"),
     Route("GetEmployeeSync", "GET", "v1/admin/employees/syncs/{id}", ADMINS, "A full sync: status and counts"),
     Route("ListHrEventsForReview", "GET", "v1/admin/hr-events", ADMINS, "HR events of unknown type, kept for review"),
+    Route("StartCalculation", "POST", "v1/admin/calculations/runs", ADMINS, "Calculate a period"),
+    Route("ListCalculationRuns", "GET", "v1/admin/calculations/runs", ADMINS, "Calculation runs, newest first"),
+    Route("GetCalculationRun", "GET", "v1/admin/calculations/runs/{id}", ADMINS, "A calculation run with its counts"),
+    Route("PostCalculations", "POST", "v1/calculations", ADMINS, "Store calculations that were made elsewhere"),
+    Route("ListCalculations", "GET", "v1/calculations", CALCULATION_READERS, "Calculations of a period"),
+    Route("GetCalculation", "GET", "v1/calculations/{id}", CALCULATION_READERS, "A calculation with its breakdown"),
+    Route("SubmitCalculation", "POST", "v1/calculations/{id}/submit", ADMINS, "Submit a calculation for approval"),
+    Route("ApproveCalculation", "POST", "v1/calculations/{id}/approve", APPROVERS, "Approve a calculation"),
+    Route("RejectCalculation", "POST", "v1/calculations/{id}/reject", APPROVERS, "Reject a calculation"),
+    Route("AmendCalculation", "POST", "v1/calculations/{id}/amendments", ADMINS, "Correct an approved calculation"),
+    Route("SubmitCalculations", "POST", "v1/calculations/submit", ADMINS, "Submit many for approval"),
+    Route("ApproveCalculations", "POST", "v1/calculations/approve", APPROVERS, "Approve many"),
+    Route("RejectCalculations", "POST", "v1/calculations/reject", APPROVERS, "Reject many"),
     Route("ListDeadLetters", "GET", "v1/admin/dead-letters", ADMINS, "Messages that were given up, newest first"),
     Route("GetDeadLetter", "GET", "v1/admin/dead-letters/{id}", ADMINS, "A dead letter with its message"),
     Route("ResubmitDeadLetter", "POST", "v1/admin/dead-letters/{id}/resubmit", ADMINS, "Send it again, edited or not"),

@@ -15,7 +15,7 @@ from shared.access.routes import ROUTES
 from shared.adapters.settings import AuthSettings, ErpSettings, HubSettings, ImportSettings, StorageSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-CAPABILITIES = {"sales", "workforce", "notify", "messaging", "health", "access"}
+CAPABILITIES = {"sales", "workforce", "incentives", "notify", "messaging", "health", "access"}
 SDKS = {"azure", "requests", "urllib3", "jwt", "pybreaker", "tenacity", "paramiko", "msal"}
 
 
@@ -109,6 +109,9 @@ def test_what_triggers_the_hub() -> None:
         "ResumeHrEvents": "15 */5 * * * *",
         "ProcessHrEvent": "hr-events",
         "DeadLetterHrEvents": "hr-events-poison",
+        "CalculateIncentives": "calculation-requests",
+        "DeadLetterCalculationRequests": "calculation-requests-poison",
+        "TakeInCalculations": "calculations-inbox/{name}",
         "ImportDroppedFile": "erp-inbox/{name}",
         "DeadLetterImportSlices": "import-slices-poison",
         "DeadLetterNotifications": "notifications-poison",

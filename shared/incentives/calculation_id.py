@@ -1,0 +1,43 @@
+"""IDs of calculations: the same for the same business key, and telling where the calculation lies.
+
+They have the form of a UUIDv7. Its time is the first day of the period, so that the ID alone leads to the partition;
+then come a digest of the employee, so that all of his calculations lie side by side, and a digest of the source. So a
+calculation that is made twice, even at the same moment, is one row.
+"""
+
+from datetime import UTC, datetime, time
+from hashlib import sha256
+from uuid import UUID
+
+from shared.kernel.identifiers import time_of
+from shared.kernel.pay_period import PayCalendar, PayPeriod, parse_period, period_of
+
+_EMPLOYEE_BITS, _SOURCE_BITS = 36, 26
+
+
+def calculation_id(period: str, employee_id: str, source: str) -> str:
+    """Return the ID of the calculation of an employee in a period from a source. ValueError for no period."""
+    first = datetime.combine(parse_period(period).first_day, time.min, UTC)
+    milliseconds = int(first.timestamp() * 1000)
+    kind = 0 if period[5] == "W" else 1
+    employee = _digest(employee_id, _EMPLOYEE_BITS)
+    value = milliseconds << 80 | 7 << 76 | (kind << 11) << 64 | 2 << 62
+    value |= employee << _SOURCE_BITS | _digest(source, _SOURCE_BITS)
+    return str(UUID(int=value))
+
+
+def period_of_id(identifier: str) -> PayPeriod:
+    """Return the period that a calculation's ID lies in. ValueError when it is no such ID."""
+    day = time_of(identifier).date()
+    is_month = UUID(identifier).int >> 75 & 1
+    return period_of(day, PayCalendar.MONTH if is_month else PayCalendar.TWO_WEEKS)
+
+
+def ids_of_employee(period: str, employee_id: str) -> tuple[str, str]:
+    """Return the smallest and the greatest ID that an employee's calculations in a period can have."""
+    base = UUID(calculation_id(period, employee_id, "")).int >> _SOURCE_BITS << _SOURCE_BITS
+    return str(UUID(int=base)), str(UUID(int=base | (1 << _SOURCE_BITS) - 1))
+
+
+def _digest(text: str, bits: int) -> int:
+    return int.from_bytes(sha256(text.encode()).digest()) >> (256 - bits)

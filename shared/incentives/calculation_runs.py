@@ -1,0 +1,94 @@
+"""The log of calculations of whole periods. Table CalculationRuns: partition tenant, row key newest first."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.kernel.clock import from_iso, to_iso
+from shared.kernel.errors import NotFound
+from shared.kernel.identifiers import newest_first
+from shared.kernel.table import Page, Row, Table, Value
+
+
+@dataclass(frozen=True)
+class CalculationRun:
+    """One calculation of a period: how many calculations became what, and what they come to (minor units)."""
+
+    run_id: str
+    period: str
+    started_by: str
+    started_at: datetime
+    status: str = "Queued"
+    created: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    differing: int = 0
+    """Approved or exported ones that would come to something else now: left as they are, to be amended."""
+    not_eligible: int = 0
+    net_minor: int = 0
+    finished_at: datetime | None = None
+    failure: str = ""
+
+
+class CalculationRunStore:
+    """The calculation runs of one tenant."""
+
+    def __init__(self, table: Table, tenant: str) -> None:
+        """Keep the table."""
+        self._table = table
+        self._tenant = tenant
+
+    def put(self, run: CalculationRun) -> None:
+        """Write a run, whatever stands there."""
+        self._table.put(self._tenant, newest_first(run.run_id), _values(run))
+
+    def get(self, run_id: str) -> CalculationRun:
+        """Return a run. NotFound."""
+        try:
+            row = self._table.get(self._tenant, newest_first(run_id))
+        except ValueError:
+            row = None
+        if row is None:
+            raise NotFound(f"there is no calculation run {run_id!r}")
+        return _run(row)
+
+    def page(self, size: int, position: str | None) -> Page:
+        """Return a page of rows, newest first; `calculation_runs_of` reads them."""
+        return self._table.page(self._tenant, size=size, position=position)
+
+
+def calculation_runs_of(page: Page) -> list[CalculationRun]:
+    """Return the runs on a page."""
+    return [_run(row) for row in page.rows]
+
+
+_COUNTS = ("created", "replaced", "unchanged", "removed", "differing", "not_eligible", "net_minor")
+
+
+def _values(run: CalculationRun) -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "runId": run.run_id,
+        "period": run.period,
+        "startedBy": run.started_by,
+        "startedAt": to_iso(run.started_at),
+        "status": run.status,
+        "failure": run.failure,
+        **{name: int(getattr(run, name)) for name in _COUNTS},
+    }
+    return values | ({"finishedAt": to_iso(run.finished_at)} if run.finished_at else {})
+
+
+def _run(row: Row) -> CalculationRun:
+    values = row.values
+    counts = {name: int(str(values[name])) for name in _COUNTS}
+    run = CalculationRun(
+        str(values["runId"]),
+        str(values["period"]),
+        str(values["startedBy"]),
+        from_iso(str(values["startedAt"])),
+        str(values["status"]),
+        failure=str(values["failure"]),
+        **counts,
+    )
+    finished = values.get("finishedAt")
+    return replace(run, finished_at=from_iso(str(finished))) if finished else run

@@ -1,0 +1,153 @@
+"""The calculations of a tenant. Table Calculations: partition tenant|period, row key calculation ID.
+
+An export reads one partition; all calculations of an employee in a period are one range of it; an ID alone says in
+which partition it lies.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from shared.incentives.calculation import Calculation, Change, Kind, State, history_json
+from shared.incentives.calculation_id import ids_of_employee, period_of_id
+from shared.kernel.clock import from_iso
+from shared.kernel.errors import NotFound
+from shared.kernel.keys import AFTER, join_key
+from shared.kernel.row_changes import change_rows
+from shared.kernel.table import Delete, Page, RowChanged, Table, Value
+
+_PLAIN = 28_000
+"""Characters of a breakdown that stands in its row as text; a longer one is compressed."""
+
+Decide = Callable[[str, Calculation | None], Calculation | None]
+"""(ID, what stands there) -> what is to stand there, None to leave it."""
+
+
+class CalculationStore:
+    """The calculations of one tenant."""
+
+    def __init__(self, table: Table, tenant: str) -> None:
+        """Keep the table."""
+        self._table = table
+        self._tenant = tenant
+
+    def find(self, calculation_id: str) -> Calculation | None:
+        """Return a calculation, or None."""
+        try:
+            period = period_of_id(calculation_id).name
+        except ValueError:
+            return None
+        row = self._table.get(self._partition(period), calculation_id)
+        return _calculation(row.key, row.values) if row else None
+
+    def get(self, calculation_id: str) -> Calculation:
+        """Return a calculation. NotFound."""
+        if calculation := self.find(calculation_id):
+            return calculation
+        raise NotFound(f"there is no calculation {calculation_id!r}")
+
+    def of_period(self, period: str, *, state: State | None = None) -> Iterator[Calculation]:
+        """Yield the calculations of a period, those of an employee side by side."""
+        equal = {"state": state.value} if state else None
+        rows = self._table.query(self._partition(period), equal=equal)
+        return (_calculation(row.key, row.values) for row in rows)
+
+    def of_employee(self, period: str, employee_id: str) -> list[Calculation]:
+        """Return the calculations of an employee in a period."""
+        first, last = ids_of_employee(period, employee_id)
+        rows = self._table.query(self._partition(period), key_from=first, key_before=last + AFTER)
+        found = (_calculation(row.key, row.values) for row in rows)
+        return [one for one in found if one.employee_id == employee_id]
+
+    def page(self, period: str, *, size: int, position: str | None, equal: Mapping[str, str | int | bool]) -> Page:
+        """Return a page of rows; `calculations_of` reads them."""
+        return self._table.page(self._partition(period), size=size, position=position, equal=equal)
+
+    def change(self, period: str, ids: Collection[str], decide: Decide) -> dict[str, Calculation]:
+        """Change calculations of a period over what others change meanwhile; return those that were changed."""
+
+        def on_rows(key: str, values: Mapping[str, Value] | None) -> Mapping[str, Value] | None:
+            after = decide(key, _calculation(key, values) if values else None)
+            return _values(after) if after else None
+
+        changed = change_rows(self._table, self._partition(period), ids, on_rows)
+        return {key: _calculation(key, values) for key, values in changed.items()}
+
+    def remove_draft(self, calculation: Calculation) -> bool:
+        """Remove a draft that nothing leads to any more; False when it is none by now."""
+        partition = self._partition(calculation.period)
+        row = self._table.get(partition, calculation.calculation_id)
+        if row is None or row.values["state"] != State.DRAFT:
+            return False
+        try:
+            self._table.transact(partition, [Delete(row.key, row.etag)])
+        except RowChanged:
+            return False
+        return True
+
+    def _partition(self, period: str) -> str:
+        return join_key(self._tenant, period)
+
+
+def calculations_of(page: Page) -> list[Calculation]:
+    """Return the calculations on a page."""
+    return [_calculation(row.key, row.values) for row in page.rows]
+
+
+def _values(calculation: Calculation) -> dict[str, Value]:
+    text = json.dumps(calculation.breakdown, separators=(",", ":"), ensure_ascii=False)
+    values: dict[str, Value] = {
+        "employeeId": calculation.employee_id,
+        "period": calculation.period,
+        "kind": calculation.kind.value,
+        "source": calculation.source,
+        "grossMinor": calculation.gross_minor,
+        "netMinor": calculation.net_minor,
+        "currency": calculation.currency,
+        "state": calculation.state.value,
+        "planVersion": calculation.plan_version,
+        "amends": calculation.amends,
+        "createdBy": calculation.created_by,
+        "submittedBy": calculation.submitted_by,
+        "submitterAddress": calculation.submitter_address,
+        "exportId": calculation.export_id,
+        "payrollReason": calculation.payroll_reason,
+        "history": json.dumps(history_json(calculation.history), separators=(",", ":"), ensure_ascii=False),
+        "breakdown": text if len(text) <= _PLAIN else zlib.compress(text.encode()),
+    }
+    return {name: value for name, value in values.items() if value != ""}
+
+
+def _calculation(key: str, values: Mapping[str, Value]) -> Calculation:
+    def text(name: str) -> str:
+        return str(values.get(name, ""))
+
+    return Calculation(
+        calculation_id=key,
+        employee_id=text("employeeId"),
+        period=text("period"),
+        kind=Kind(text("kind")),
+        source=text("source"),
+        gross_minor=int(text("grossMinor")),
+        net_minor=int(text("netMinor")),
+        currency=text("currency"),
+        state=State(text("state")),
+        plan_version=text("planVersion"),
+        breakdown=_breakdown(values["breakdown"]),
+        amends=text("amends"),
+        created_by=text("createdBy"),
+        submitted_by=text("submittedBy"),
+        submitter_address=text("submitterAddress"),
+        export_id=text("exportId"),
+        payroll_reason=text("payrollReason"),
+        history=tuple(
+            Change(from_iso(one["at"]), one["by"], one["action"], State(one["state"]), one["note"])
+            for one in json.loads(text("history"))
+        ),
+    )
+
+
+def _breakdown(value: Value) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(zlib.decompress(value) if isinstance(value, bytes) else str(value))
+    return content

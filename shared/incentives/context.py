@@ -1,0 +1,47 @@
+"""What the use cases of the incentives work with: stores, ports, rules."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.incentives.calculate import Assignment, SalesDay
+from shared.incentives.calculation_runs import CalculationRunStore
+from shared.incentives.calculation_store import CalculationStore
+from shared.incentives.plan_file import Plans
+from shared.kernel.blob import BlobContainer
+from shared.kernel.clock import Clock
+from shared.kernel.identifiers import NewId
+from shared.kernel.message import Queues
+from shared.kernel.pay_period import PayPeriod
+
+CALCULATION_QUEUE = "calculation-requests"
+NOTIFICATION_QUEUE = "notifications"
+
+
+@dataclass(frozen=True)
+class Staff:
+    """An employee as the incentives need him in a period. `identities`: what he may sign in as, in lower case."""
+
+    employee_id: str
+    assignments: Sequence[Assignment]
+    identities: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+@dataclass(frozen=True)
+class IncentiveContext:
+    """Everything that the incentives need from outside, for one tenant."""
+
+    tenant: str
+    clock: Clock
+    new_id: NewId
+    queues: Queues
+    currency: str
+    plans: Callable[[], Plans]
+    sales_of: Callable[[str], Iterable[tuple[str, Sequence[SalesDay]]]]
+    """Period -> the sales days of each employee who sold something."""
+    staff_of: Callable[[PayPeriod], Mapping[str, Staff]]
+    """Everybody who is known, by employee ID."""
+    staff_member: Callable[[str, PayPeriod], Staff | None]
+    calculations: CalculationStore
+    runs: CalculationRunStore
+    inbox: BlobContainer
+    quarantine: BlobContainer

@@ -1,0 +1,114 @@
+"""Files dropped into `calculations-inbox`: a CSV with a header, or JSON lines (INC-41)."""
+
+import csv
+import io
+import json
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext
+from shared.incentives.post import Posted, post, shown
+from shared.kernel.blob import BlobMissing
+from shared.kernel.errors import DataRefused
+from shared.kernel.message import new_message
+
+_log = logging.getLogger(__name__)
+
+MAX_BYTES = 64 * 1024 * 1024
+_MAX_RECORDS = 100_000
+
+
+def take_in_file(context: IncentiveContext, name: str) -> int:
+    """Store the calculations of a file, return how many were taken in; 0 when it is gone. Idempotent by its records.
+
+    Refused records go to `calculations-quarantine` as `<name>.report.json`; a file that is none goes there whole.
+    """
+    info = context.inbox.info(name)
+    if info is None:
+        return 0
+    try:
+        if info.size > MAX_BYTES:
+            raise DataRefused(f"the file has {info.size} bytes, at most {MAX_BYTES} are accepted")
+        content = context.inbox.read(name, etag=info.etag)
+        records = read_records(name, content)
+    except BlobMissing:
+        return 0
+    except DataRefused as error:
+        _quarantine(context, name, info.size, error.message)
+        return 0
+    results = [] if not records else _in_portions(context, records, f"calculations-inbox/{name}")
+    refused = [result for result in results if result.outcome.code]
+    if refused:
+        report = {"file": name, "records": len(records), "refused": [shown(result) for result in refused]}
+        _report(context, name, report)
+    _log.info("file %s: %d calculations taken in, %d refused", name, len(results) - len(refused), len(refused))
+    return len(results) - len(refused)
+
+
+def read_records(name: str, content: bytes) -> list[Mapping[str, Any]]:
+    """Read the records of a file by its ending: `.csv`, else JSON lines. DataRefused names the line."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataRefused(f"the file is not UTF-8: byte {error.start}") from None
+    records = _csv(text) if name.lower().endswith(".csv") else _json_lines(text)
+    if len(records) > _MAX_RECORDS:
+        raise DataRefused(f"the file has {len(records)} records, at most {_MAX_RECORDS} are accepted")
+    return records
+
+
+def _csv(text: str) -> list[Mapping[str, Any]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    missing = {"id", "employeeId", "period", "gross", "net"} - set(reader.fieldnames or ())
+    if missing:
+        raise DataRefused(f"line 1: the header lacks {', '.join(sorted(missing))}")
+    try:
+        # An empty cell is an absent field; what a row has beyond the header is refused with it.
+        return [{str(key): value for key, value in row.items() if value != ""} for row in reader]
+    except csv.Error as error:
+        raise DataRefused(f"line {reader.line_num}: {error}") from None
+
+
+def _json_lines(text: str) -> list[Mapping[str, Any]]:
+    records = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                records.append(json.loads(line, parse_float=Decimal))
+            except ValueError:
+                raise DataRefused(f"line {number} is no JSON: the file must be JSON lines, or end in .csv") from None
+    return records
+
+
+def _in_portions(context: IncentiveContext, records: list[Mapping[str, Any]], by: str) -> list[Posted]:
+    results: list[Posted] = []
+    for start in range(0, len(records), 1000):
+        for result in post(context, records[start : start + 1000], by):
+            results.append(Posted(start + result.number, result.external_id, result.outcome))
+    return results
+
+
+def _quarantine(context: IncentiveContext, name: str, size: int, reason: str) -> None:
+    """Move a file to quarantine: copied, reported, only then removed."""
+    if size <= MAX_BYTES:
+        context.quarantine.write(name, context.inbox.read(name))
+    _report(context, name, {"file": name, "reason": reason})
+    if size <= MAX_BYTES:
+        context.inbox.delete(name)
+
+
+def _report(context: IncentiveContext, name: str, report: Mapping[str, Any]) -> None:
+    content = json.dumps(report, ensure_ascii=False, indent=1).encode()
+    context.quarantine.write(f"{name}.report.json", content, content_type="application/json")
+    info = context.inbox.info(name)
+    message = new_message(
+        message_id=f"calculations-inbox-{name}-{info.etag if info else ''}",
+        message_type="calculations-file.refused",
+        tenant=context.tenant,
+        now=context.clock(),
+        subject=name,
+        data={"file": name, "reason": report.get("reason") or f"{len(report['refused'])} records were refused"},
+    )
+    context.queues.send(NOTIFICATION_QUEUE, message)

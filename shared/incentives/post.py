@@ -1,0 +1,160 @@
+"""Calculations that were made elsewhere: posted, or dropped as a file (INC-41)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+
+from shared.incentives.calculation import Action, Calculation, Kind, State
+from shared.incentives.calculation_id import calculation_id
+from shared.incentives.context import IncentiveContext
+from shared.incentives.decide import Outcome
+from shared.kernel.errors import CallerError, Conflict, InvalidRequest
+from shared.kernel.money import parse_amount, to_minor
+from shared.kernel.pay_period import parse_period
+
+_MOST = 10**13
+"""Minor units; a larger amount is a mistake."""
+
+Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+def _minor(value: object) -> int:
+    """Read an amount as text or a whole number: a JSON number with decimals may have lost its cents on the way."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError('write the amount as text: "12.34"')
+    minor = to_minor(parse_amount(str(value)))
+    if abs(minor) > _MOST:
+        raise ValueError("is larger than any incentive")
+    return minor
+
+
+def _period(value: object) -> str:
+    return parse_period(str(value)).name
+
+
+Amount = Annotated[int, BeforeValidator(_minor)]
+
+
+class PostedCalculation(BaseModel):
+    """`{id, employeeId, period, gross, net, currency, planVersion, breakdown}`; the ID is the one it has elsewhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Identifier
+    employeeId: Identifier  # noqa: N815 - JSON is camelCase
+    period: Annotated[str, BeforeValidator(_period)]
+    gross: Amount
+    net: Amount
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    planVersion: str = Field(default="", max_length=128)  # noqa: N815
+    breakdown: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What became of one record: the ID that it has here, or why it was refused. `number` counts from 1."""
+
+    number: int
+    external_id: str
+    outcome: Outcome
+
+
+def post(context: IncentiveContext, records: Sequence[object], by: str) -> list[Posted]:
+    """Store calculations as drafts; a bad one does not stop the others. Idempotent by employee, period and ID.
+
+    The same one again changes nothing; another amount under the same ID replaces a draft, and is a Conflict for
+    whatever is further than that.
+    """
+    results: list[Posted] = []
+    good: dict[str, list[tuple[int, Calculation]]] = {}
+    for number, record in enumerate(records, 1):
+        external_id = str(record.get("id", ""))[:128] if isinstance(record, Mapping) else ""
+        try:
+            calculation = _read(context, record, by)
+        except CallerError as error:
+            results.append(Posted(number, external_id, Outcome("", "", error.code, error.message)))
+        else:
+            good.setdefault(calculation.period, []).append((number, calculation))
+    for period, group in good.items():
+        results += _store(context, period, group)
+    return sorted(results, key=lambda result: result.number)
+
+
+def _read(context: IncentiveContext, record: object, by: str) -> Calculation:
+    try:
+        given = PostedCalculation.model_validate(record)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc'])) or 'record'}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_url=False, include_input=False)[:5]
+        ]
+        raise InvalidRequest("; ".join(problems)) from None
+    if (given.currency or context.currency) != context.currency:
+        raise InvalidRequest(f"currency: must be {context.currency}")
+    if context.staff_member(given.employeeId, parse_period(given.period)) is None:
+        raise InvalidRequest(f"employeeId: there is no employee {given.employeeId!r}")
+    source = f"posted:{given.id}"
+    return Calculation(
+        calculation_id=calculation_id(given.period, given.employeeId, source),
+        employee_id=given.employeeId,
+        period=given.period,
+        kind=Kind.POSTED,
+        source=source,
+        gross_minor=given.gross,
+        net_minor=given.net,
+        currency=context.currency,
+        plan_version=given.planVersion,
+        breakdown=given.breakdown,
+    ).begun(at=context.clock(), by=by)
+
+
+def _store(context: IncentiveContext, period: str, group: Sequence[tuple[int, Calculation]]) -> list[Posted]:
+    by_id = {one.calculation_id: one for _, one in group}
+    outcomes: dict[str, Outcome] = {}
+
+    def decide(key: str, standing: Calculation | None) -> Calculation | None:
+        after, outcomes[key] = _over(context, by_id[key], standing)
+        return after
+
+    context.calculations.change(period, list(by_id), decide)
+    results = []
+    for number, one in group:
+        outcome = outcomes[one.calculation_id]
+        if by_id[one.calculation_id] is not one and not by_id[one.calculation_id].same_result(one):
+            outcome = Outcome("", "", Conflict.code, "another record of the same request has this ID: the last one counts")
+        results.append(Posted(number, one.source.removeprefix("posted:"), outcome))
+    return results
+
+
+def _over(
+    context: IncentiveContext, one: Calculation, standing: Calculation | None
+) -> tuple[Calculation | None, Outcome]:
+    """Return what is to stand there (None: leave it) and what the sender is told."""
+    key = one.calculation_id
+    if standing is None:
+        return one, Outcome(key, one.state.value)
+    if (standing.employee_id, standing.source) != (one.employee_id, one.source):
+        return None, Outcome(key, "", Conflict.code, "this ID cannot be told from another one: use another ID")
+    if standing.same_result(one):
+        return None, Outcome(key, standing.state.value)
+    if standing.state not in (State.DRAFT, State.REJECTED):
+        message = f"calculation {key} is {standing.state}: amend it"
+        return None, Outcome(key, standing.state.value, Conflict.code, message)
+    again = replace(one, history=standing.history, state=standing.state)
+    after = again.after(Action.RECALCULATE, at=context.clock(), by=one.created_by)
+    return after, Outcome(key, after.state.value)
+
+
+def shown(result: Posted) -> dict[str, Any]:
+    """Return an outcome as the API tells it."""
+    return {
+        "record": result.number,
+        "externalId": result.external_id,
+        "id": result.outcome.calculation_id or None,
+        "status": result.outcome.state or "Refused",
+        "code": result.outcome.code or None,
+        "reason": result.outcome.reason or None,
+    }
