@@ -14,6 +14,7 @@ TABLES = (
     "SalesMetrics",
     "EmployeeMappings",
     "HeldSales",
+    "MailLog",
     "DeadLetters",
     "Idempotency",
     "Locks",
