@@ -32,8 +32,10 @@ class Mailbox:
     ) -> None:
         """Take the port (0: any free one). OSError when it is taken.
 
-        With `credentials` nobody sends who has not logged in with them; with `tls` STARTTLS is offered and demanded.
+        With `tls` STARTTLS is offered and demanded; with `credentials`, which need it, so is a login with them.
         """
+        if credentials and not tls:
+            raise ValueError("credentials need tls: nobody should learn to send a password in clear")
         self._failures = MailFailures()
         self._messages: deque[dict[str, str]] = deque(maxlen=MAX_MESSAGES)
         self._credentials = credentials

@@ -56,9 +56,10 @@ class SmtpMail:
         4xx replies and a lost connection are PartnerUnavailable, 5xx to the recipient or the content PartnerRefused,
         5xx to us (connection, login, sender) ConfigurationError. The texts hold the code and nothing of the reply.
         """
-        message = _message(mail, self._clock)
+        # Not smtplib's own send_message: it puts a > before a line of the text that begins with From.
+        content = _message(mail, self._clock).as_bytes()
         try:
-            self._hand_over(mail, message)
+            self._hand_over(mail, content)
         except (smtplib.SMTPException, OSError) as error:
             failure = _failure_of(error)
         else:
@@ -66,7 +67,7 @@ class SmtpMail:
         # Outside the handler, so that the library's error, which quotes addresses, is not chained to ours.
         raise failure
 
-    def _hand_over(self, mail: Mail, message: EmailMessage) -> None:
+    def _hand_over(self, mail: Mail, content: bytes) -> None:
         server = self._server
         # Named by the sender's domain: the name of this machine is nobody's business.
         own_name = mail.sender.rpartition("@")[2]
@@ -76,7 +77,7 @@ class SmtpMail:
                 connection.starttls(context=self._tls())
             if server.username:
                 connection.login(server.username, server.password)
-            connection.send_message(message, mail.sender, [mail.recipient])
+            connection.sendmail(mail.sender, [mail.recipient], content)
         finally:
             # The e-mail is accepted by now, or is not: how the parting goes changes nothing.
             with suppress(smtplib.SMTPException, OSError):

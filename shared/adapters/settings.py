@@ -54,6 +54,12 @@ def _base64(value: object) -> object:
     return value
 
 
+def _domain(value: str) -> str:
+    if not is_address(f"noreply@{value}"):
+        raise ValueError("must be a domain such as example.com")
+    return value
+
+
 def _addresses(value: object) -> object:
     found = _names(value)
     if isinstance(found, tuple) and not all(is_address(str(one)) for one in found):
@@ -71,6 +77,7 @@ HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 AccessKey = Annotated[SecretStr, BeforeValidator(_base64)]
 TimeZone = Annotated[ZoneInfo, BeforeValidator(_time_zone)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Domain = Annotated[str, BeforeValidator(_domain)]
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_seconds)]
 
@@ -152,7 +159,7 @@ class MailSettings(_Group):
     provider: Literal["none", "smtp", "sendgrid", "communication-services"] = Field(
         default="none", alias="MAIL_PROVIDER"
     )
-    domain: str = Field(default="", alias="MAIL_DOMAIN", pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", max_length=200)
+    domain: Domain = Field(default="", alias="MAIL_DOMAIN")
     """E-mails come from noreply@ this domain."""
     smtp_host: str = Field(default="", alias="MAIL_SMTP_HOST")
     smtp_port: int = Field(default=587, alias="MAIL_SMTP_PORT", ge=1, le=65535)
