@@ -51,23 +51,23 @@ class MailDelivery:
         sends. ValueError when the template's values are not complete.
         """
         address = recipient.strip()
-        digest = sha256(address.lower().encode(errors="replace")).hexdigest()[:32]
-        shard = sha256(event_id.encode(errors="replace")).hexdigest()[:2]
-        partition, key = join_key(self._tenant, shard), join_key(event_id, digest)
+        digest = _digest(address.lower())[:32]
+        partition, key = join_key(self._tenant, _digest(event_id)[:2]), join_key(event_id, digest)
         found = self._table.get(partition, key)
         if found and found.values["state"] == "Sent":
             return "AlreadySent"
         if found and found.values["state"] == "Failed":
             return "Failed"
         rendered = render(template, values)
-        domain = self._sender.rpartition("@")[2]
-        message_id = f"<{uuid5(NAMESPACE_URL, join_key(self._tenant, event_id, digest))}@{domain}>"
+        message_id = self._message_id(event_id, digest)
+        parts = (rendered.subject, rendered.text, rendered.html, message_id)
+        mail = Mail(self._sender, address, *parts) if is_address(address) else None
         claim = self._claim(partition, key, found, {"eventId": event_id, "template": template, "messageId": message_id})
-        if not is_address(address):
-            return self._failed(claim, "the recipient is no e-mail address")
-        return self._send(
-            claim, Mail(self._sender, address, rendered.subject, rendered.text, rendered.html, message_id)
-        )
+        return self._send(claim, mail) if mail else self._failed(claim, "the recipient is no e-mail address")
+
+    def _message_id(self, event_id: str, digest: str) -> str:
+        """Return the ID that each attempt has: it follows from tenant, event and recipient."""
+        return f"<{uuid5(NAMESPACE_URL, join_key(self._tenant, event_id, digest))}@{self._sender.rpartition('@')[2]}>"
 
     def _claim(self, partition: str, key: str, found: Row | None, about: Mapping[str, str]) -> Row:
         """Write the intent. Busy while another delivery may still be sending."""
@@ -109,3 +109,7 @@ class MailDelivery:
         # Changed: another delivery took it up after the lease had run out, and what it finds counts.
         with suppress(RowChanged):
             self._table.replace(claim, values)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode(errors="replace")).hexdigest()
