@@ -8,7 +8,7 @@ RECORDS ?= 10000
 DATE ?= 2025-01-15
 FAULTS ?= 0
 
-.PHONY: demo start test test-all lint type unit bench environment second-python clean
+.PHONY: demo start mail-preview test test-all lint type unit bench environment second-python clean
 
 environment: $(VENV)/.installed local/azurite/node_modules/.installed
 
@@ -30,6 +30,9 @@ demo: environment
 
 start: environment
 	@$(RUN) -m local.start
+
+mail-preview: environment
+	@$(RUN) -m local.mail_preview
 
 lint: environment
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

@@ -19,6 +19,7 @@ TABLES = (
     "CalculationRuns",
     "HrDeliveries",
     "HrSyncRuns",
+    "MailLog",
     "DeadLetters",
     "Idempotency",
     "Locks",

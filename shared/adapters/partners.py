@@ -56,6 +56,13 @@ class Partners:
         retry = Retry(policy.retry, RetryBudget(self._clock), sleep=self._sleep)
         return self.client(partner, base_url, 10, retry, self.breaker(partner), None)
 
+    def mail_gateway(self, base_url: str) -> PartnerClient:
+        """Return the client of an e-mail gateway, under the policy `e-mail` (INC-61)."""
+        policy = policy_of("e-mail")
+        retry = Retry(policy.retry, RetryBudget(self._clock), sleep=self._sleep)
+        timeout = policy.breaker.call_timeout
+        return self.client("e-mail", base_url, timeout, retry, self.breaker("e-mail"), None)
+
     def client(
         self,
         partner: str,

@@ -4,25 +4,29 @@ A wrong setting is reported by name when its group is first used, and all of the
 (behind /api/v1/health/startup); importing or building the object never fails.
 """
 
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from shared.kernel.errors import ConfigurationError, FieldProblem
+from shared.kernel.mail import is_address
 from shared.kernel.pay_period import PayCalendar
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be a URL such as https://erp.example.com")
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("must use https (http is for this machine only)")
     return value.rstrip("/")
 
@@ -41,6 +45,28 @@ def _names(value: object) -> object:
     return value
 
 
+def _base64(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            b64decode(value, validate=True)
+        except ValueError:
+            raise ValueError("must be base64, as the portal shows it") from None
+    return value
+
+
+def _domain(value: str) -> str:
+    if not is_address(f"noreply@{value}"):
+        raise ValueError("must be a domain such as example.com")
+    return value
+
+
+def _addresses(value: object) -> object:
+    found = _names(value)
+    if isinstance(found, tuple) and not all(is_address(str(one)) for one in found):
+        raise ValueError("must be e-mail addresses, comma-separated")
+    return found
+
+
 def _seconds(value: object) -> object:
     if isinstance(value, str):
         return tuple(float(part) for part in value.split(",") if part.strip())
@@ -48,8 +74,11 @@ def _seconds(value: object) -> object:
 
 
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+AccessKey = Annotated[SecretStr, BeforeValidator(_base64)]
 TimeZone = Annotated[ZoneInfo, BeforeValidator(_time_zone)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Domain = Annotated[str, BeforeValidator(_domain)]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_seconds)]
 
 
@@ -173,6 +202,60 @@ class AuthSettings(_Group):
     jwks_url: HttpUrl = Field(alias="AUTH_JWKS_URL")
 
 
+class MailSettings(_Group):
+    """Who sends e-mails, from where, and who gets those that are for a role (INC-60, INC-61)."""
+
+    provider: Literal["none", "smtp", "sendgrid", "communication-services"] = Field(
+        default="none", alias="MAIL_PROVIDER"
+    )
+    domain: Domain = Field(default="", alias="MAIL_DOMAIN")
+    """E-mails come from noreply@ this domain."""
+    smtp_host: str = Field(default="", alias="MAIL_SMTP_HOST")
+    smtp_port: int = Field(default=587, alias="MAIL_SMTP_PORT", ge=1, le=65535)
+    smtp_starttls: bool = Field(default=True, alias="MAIL_SMTP_STARTTLS")
+    smtp_username: str = Field(default="", alias="MAIL_SMTP_USERNAME")
+    """Without one, the hub does not log in."""
+    smtp_password: SecretStr = Field(default=SecretStr(""), alias="MAIL_SMTP_PASSWORD")
+    sendgrid_key: SecretStr = Field(default=SecretStr(""), alias="MAIL_SENDGRID_KEY")
+    sendgrid_base_url: HttpUrl = Field(default="https://api.sendgrid.com", alias="MAIL_SENDGRID_BASE_URL")
+    acs_endpoint: HttpUrl | None = Field(default=None, alias="MAIL_ACS_ENDPOINT")
+    acs_access_key: AccessKey = Field(default=SecretStr(""), alias="MAIL_ACS_ACCESS_KEY")
+    finance: Addresses = Field(default=(), alias="MAIL_FINANCE")
+    admins: Addresses = Field(default=(), alias="MAIL_ADMINS")
+    approvers: Addresses = Field(default=(), alias="MAIL_APPROVERS")
+
+    @property
+    def sender(self) -> str:
+        """The address that e-mails come from."""
+        return f"noreply@{self.domain}"
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "MailSettings":
+        """Name what the chosen provider lacks, each setting by its own name."""
+        needed = _MAIL_NEEDS[self.provider]
+        if self.provider == "smtp" and self.smtp_username:
+            needed = (*needed, "smtp_password")
+        problems = [
+            FieldProblem(str(MailSettings.model_fields[name].alias), f"is missing; MAIL_PROVIDER is {self.provider}")
+            for name in needed
+            if not getattr(self, name)
+        ]
+        in_clear = not self.smtp_starttls and self.smtp_host not in _LOOPBACK
+        if self.provider == "smtp" and in_clear:
+            problems.append(FieldProblem("MAIL_SMTP_STARTTLS", "must be true (false is for this machine only)"))
+        if problems:
+            raise ConfigurationError(tuple(problems))
+        return self
+
+
+_MAIL_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "smtp": ("domain", "smtp_host"),
+    "sendgrid": ("domain", "sendgrid_key"),
+    "communication-services": ("domain", "acs_endpoint", "acs_access_key"),
+}
+
+
 class Settings:
     """All settings; each group is validated when first read, and its ConfigurationError names what is wrong."""
 
@@ -220,10 +303,15 @@ class Settings:
         """Whose tokens are accepted."""
         return self._read(AuthSettings)
 
+    @cached_property
+    def mail(self) -> MailSettings:
+        """Who sends e-mails."""
+        return self._read(MailSettings)
+
     def problems(self) -> tuple[FieldProblem, ...]:
         """Return every wrong or missing setting by name; empty when the hub can start."""
         found: list[FieldProblem] = []
-        for group in ("hub", "storage", "erp", "imports", "hr", "incentives", "payroll", "auth"):
+        for group in ("hub", "storage", "erp", "imports", "hr", "incentives", "payroll", "mail", "auth"):
             try:
                 getattr(self, group)
             except ConfigurationError as error:

@@ -16,7 +16,18 @@ from shared.sales.context import IMPORT_QUEUE, NOTIFICATION_QUEUE
 from tests.unit.functions.indexed import triggers
 
 ROOT = Path(__file__).resolve().parents[3]
-HEAVY = ("requests", "jwt", "cryptography", "paramiko", "msal", "azure.core", "azure.data.tables", "azure.storage")
+HEAVY = (
+    "jinja2",
+    "smtplib",
+    "requests",
+    "jwt",
+    "cryptography",
+    "paramiko",
+    "msal",
+    "azure.core",
+    "azure.data.tables",
+    "azure.storage",
+)
 
 
 def read(name: str) -> dict[str, Any]:

@@ -1,0 +1,29 @@
+"""Who sends e-mails, as the settings say (INC-61)."""
+
+from shared.adapters.mail_communication_services import CommunicationServicesMail
+from shared.adapters.mail_sendgrid import SendGridMail
+from shared.adapters.mail_smtp import SmtpMail, SmtpServer
+from shared.adapters.partners import Partners
+from shared.adapters.settings import MailSettings
+from shared.kernel.clock import Clock
+from shared.kernel.mail import MailProvider
+
+
+def mail_provider(settings: MailSettings, partners: Partners, clock: Clock) -> MailProvider | None:
+    """Return the chosen provider, None where no e-mails are sent."""
+    if settings.provider == "smtp":
+        server = SmtpServer(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_starttls,
+            settings.smtp_username,
+            settings.smtp_password.get_secret_value(),
+        )
+        return SmtpMail(server, clock)
+    if settings.provider == "sendgrid":
+        client = partners.mail_gateway(settings.sendgrid_base_url)
+        return SendGridMail(client, settings.sendgrid_key.get_secret_value)
+    if settings.provider == "communication-services" and settings.acs_endpoint:
+        client = partners.mail_gateway(settings.acs_endpoint)
+        return CommunicationServicesMail(client, settings.acs_endpoint, settings.acs_access_key.get_secret_value, clock)
+    return None

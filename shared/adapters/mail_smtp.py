@@ -1,0 +1,135 @@
+"""E-mails over SMTP (RFC 5321), with STARTTLS where it is set. One connection an e-mail."""
+
+import smtplib
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+from shared.kernel.clock import Clock
+from shared.kernel.errors import (
+    ConfigurationError,
+    FieldProblem,
+    HubError,
+    NetworkFailure,
+    PartnerRefused,
+    PartnerTimeout,
+    PartnerUnavailable,
+)
+from shared.kernel.mail import Mail
+
+_ADAPTER = "e-mail"
+_AUTHENTICATION_REQUIRED = 530
+# A body of nothing but ASCII passes every server, whatever extensions it lacks.
+_POLICY = SMTP.clone(cte_type="7bit")
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """Where e-mails are handed over. Without a username nobody logs in; `timeout` in seconds for each answer."""
+
+    host: str
+    port: int
+    starttls: bool = True
+    username: str = ""
+    password: str = field(default="", repr=False)
+    timeout: float = 15.0
+
+
+class SmtpMail:
+    """Implements `MailProvider`. Thread-safe."""
+
+    def __init__(
+        self, server: SmtpServer, clock: Clock, *, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    ) -> None:
+        """Connect to nothing yet. `tls` says whose certificates are trusted."""
+        self._server = server
+        self._clock = clock
+        self._tls = tls
+
+    def send(self, mail: Mail) -> None:
+        """Hand an e-mail over.
+
+        4xx replies and a lost connection are PartnerUnavailable, 5xx to the recipient or the content PartnerRefused,
+        5xx to us (connection, login, sender) ConfigurationError. The texts hold the code and nothing of the reply.
+        """
+        # Not smtplib's own send_message: it puts a > before a line of the text that begins with From.
+        content = _message(mail, self._clock).as_bytes()
+        try:
+            self._hand_over(mail, content)
+        except (smtplib.SMTPException, OSError) as error:
+            failure = _failure_of(error)
+        else:
+            return
+        # Outside the handler, so that the library's error, which quotes addresses, is not chained to ours.
+        raise failure
+
+    def _hand_over(self, mail: Mail, content: bytes) -> None:
+        server = self._server
+        # Named by the sender's domain: the name of this machine is nobody's business.
+        own_name = mail.sender.rpartition("@")[2]
+        connection = smtplib.SMTP(server.host, server.port, own_name, server.timeout)
+        try:
+            if server.starttls:
+                connection.starttls(context=self._tls())
+            if server.username:
+                connection.login(server.username, server.password)
+            connection.sendmail(mail.sender, [mail.recipient], content)
+        finally:
+            # The e-mail is accepted by now, or is not: how the parting goes changes nothing.
+            with suppress(smtplib.SMTPException, OSError):
+                connection.quit()
+            connection.close()
+
+
+def _message(mail: Mail, clock: Clock) -> EmailMessage:
+    message = EmailMessage(_POLICY)
+    message["From"] = mail.sender
+    message["To"] = mail.recipient
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(clock())
+    message["Message-ID"] = mail.message_id
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message
+
+
+def _failure_of(error: smtplib.SMTPException | OSError) -> HubError:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code, _ = next(iter(error.recipients.values()))
+        return _refusal("the recipient", code, ("MAIL_SMTP_USERNAME",) if code == _AUTHENTICATION_REQUIRED else ())
+    if isinstance(error, smtplib.SMTPResponseException):
+        for kind, what, settings in _REPLIES:
+            if isinstance(error, kind):
+                return _refusal(what, error.smtp_code, settings)
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        problem = "the server offers no STARTTLS, or no way to log in that is known here"
+        return ConfigurationError((FieldProblem("MAIL_SMTP_STARTTLS", problem),))
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConfigurationError((FieldProblem("MAIL_SMTP_HOST", "the server's certificate is not trusted"),))
+    if isinstance(error, TimeoutError):
+        return PartnerTimeout(_ADAPTER, "SMTP: no answer in time")
+    return NetworkFailure(_ADAPTER, f"SMTP: {type(error).__name__}")
+
+
+_REPLIES: tuple[tuple[type[smtplib.SMTPResponseException], str, tuple[str, ...]], ...] = (
+    (smtplib.SMTPAuthenticationError, "the login", ("MAIL_SMTP_USERNAME", "MAIL_SMTP_PASSWORD")),
+    (smtplib.SMTPSenderRefused, "the sender", ("MAIL_DOMAIN", "MAIL_SMTP_USERNAME")),
+    (smtplib.SMTPConnectError, "the connection", ("MAIL_SMTP_HOST",)),
+    (smtplib.SMTPHeloError, "the greeting", ("MAIL_SMTP_HOST",)),
+    (smtplib.SMTPResponseException, "the e-mail", ()),
+)
+"""What was refused, and the settings to look at when it is refused for good; none: this e-mail alone is refused."""
+
+
+def _refusal(what: str, code: int, settings: tuple[str, ...]) -> HubError:
+    text = f"SMTP: the server answered {code} to {what}"
+    if not 500 <= code <= 599:
+        return PartnerUnavailable(_ADAPTER, text)
+    if settings:
+        return ConfigurationError(tuple(FieldProblem(name, text) for name in settings))
+    return PartnerRefused(_ADAPTER, text, status=code)

@@ -1,0 +1,213 @@
+"""Every provider of e-mails keeps the same promise: over SMTP, SendGrid and Azure Communication Services (INC-61)."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from local.azurite_process import free_ports
+from local.mail_preview import SAMPLES
+from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid
+from local.sandbox.mailbox import Mailbox
+from local.sandbox.wire import Answer, send
+from shared.adapters.mail_providers import mail_provider
+from shared.adapters.partners import Partners
+from shared.adapters.settings import MailSettings
+from shared.kernel.errors import ConfigurationError, PartnerRefused, PartnerUnavailable
+from shared.kernel.mail import Mail, MailProvider
+from shared.notify.delivery import MAIL_LOG, MailDelivery
+from tests.fakes.tables import MemoryTables
+from tests.unit.adapters.manual_time import ManualTime
+
+ZOE = "zoe@example.com"
+KEY = "SG.key"
+ACCESS_KEY = "bG9jYWwtYWNzLWFjY2Vzcy1rZXk="
+OTHER_ACCESS_KEY = "b3RoZXI="
+MAIL = Mail(
+    "noreply@hub.example.com",
+    ZOE,
+    "Prämie für Zoë: 3 € " + "a long subject that has to be folded " * 3,
+    "Grüße, Zoë\n\n.\nFrom here on: <script>\n" + "long " * 300 + "\n",
+    "<p>Grüße, Zoë &amp; &lt;script&gt;</p>\n",
+    "<0194a6c2-5c1e-4c3a-9f5e-2d7b8a90c111@hub.example.com>",
+)
+
+
+@dataclass
+class Case:
+    """A provider, what it sends to, and how that says later and never; `attempts` it makes by itself."""
+
+    name: str
+    settings: MailSettings
+    mailbox: Mailbox
+    provider: MailProvider
+    later: int
+    never: int
+    attempts: int
+
+
+@contextmanager
+def gateways(mailbox: Mailbox) -> Iterator[str]:
+    """Serve both gateways' HTTP side."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = dict(self.headers.items())
+            if self.path == "/sendgrid/v3/mail/send":
+                answer = receive_sendgrid(mailbox, headers, body, key=KEY)
+            elif self.path.startswith("/acs/emails:send?"):
+                answer = receive_communication_services(mailbox, self.path, headers, body, access_key=ACCESS_KEY)
+            else:
+                answer = Answer(status=404)
+            send(self, answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Stay quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def settings_of(name: str, mailbox: Mailbox, url: str) -> MailSettings:
+    return MailSettings.model_validate(
+        {
+            "MAIL_PROVIDER": name,
+            "MAIL_DOMAIN": "hub.example.com",
+            "MAIL_SMTP_HOST": "127.0.0.1",
+            "MAIL_SMTP_PORT": mailbox.port,
+            "MAIL_SMTP_STARTTLS": False,
+            "MAIL_SENDGRID_KEY": KEY,
+            "MAIL_SENDGRID_BASE_URL": f"{url}/sendgrid",
+            "MAIL_ACS_ENDPOINT": f"{url}/acs",
+            "MAIL_ACS_ACCESS_KEY": ACCESS_KEY,
+        }
+    )
+
+
+def provider_of(settings: MailSettings) -> MailProvider:
+    time = ManualTime()
+    found = mail_provider(settings, Partners(MemoryTables(), "acme", time.clock, time.sleep), time.clock)
+    assert found
+    return found
+
+
+@pytest.fixture(params=["smtp", "sendgrid", "communication-services"])
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    """Each provider in turn, against a mailbox of its own."""
+    mailbox = Mailbox()
+    with gateways(mailbox) as url:
+        settings = settings_of(request.param, mailbox, url)
+        later, never, attempts = (450, 550, 1) if request.param == "smtp" else (503, 400, 6)
+        yield Case(request.param, settings, mailbox, provider_of(settings), later, never, attempts)
+    mailbox.close()
+
+
+def test_what_arrives_is_what_was_sent(case: Case) -> None:
+    case.provider.send(MAIL)
+    (found,) = case.mailbox.messages()
+    assert found == {
+        "from": "noreply@hub.example.com",
+        "to": ZOE,
+        "subject": MAIL.subject,
+        "text": MAIL.text,
+        "html": MAIL.html,
+        "messageId": MAIL.message_id,
+        "via": case.name,
+    }
+
+
+@pytest.mark.parametrize("template", SAMPLES)
+def test_every_template_arrives(case: Case, template: str) -> None:
+    time = ManualTime()
+    table = MemoryTables().table(MAIL_LOG)
+    delivery = MailDelivery(table, case.provider, "acme", time.clock, case.settings.sender)
+    outcomes = [delivery.deliver("event", template, ZOE, SAMPLES[template]) for _ in range(2)]
+    assert outcomes == ["Sent", "AlreadySent"]
+    (found,) = case.mailbox.messages()
+    assert found["from"] == "noreply@hub.example.com"
+    assert found["html"].startswith("<!DOCTYPE html>")
+    assert "<script" not in found["html"]
+
+
+def test_later_is_raised_and_the_next_try_arrives_with_the_same_message_id(case: Case) -> None:
+    case.mailbox.fail(ZOE, case.later, case.attempts)
+    with pytest.raises(PartnerUnavailable) as raised:
+        case.provider.send(MAIL)
+    assert ZOE not in str(raised.value)
+    assert case.mailbox.messages() == []
+    case.provider.send(MAIL)
+    assert [found["messageId"] for found in case.mailbox.messages()] == [MAIL.message_id]
+
+
+def test_never_is_refused_for_this_recipient_alone(case: Case) -> None:
+    case.mailbox.fail(ZOE, case.never)
+    with pytest.raises(PartnerRefused) as raised:
+        case.provider.send(MAIL)
+    assert raised.value.status == case.never
+    assert ZOE not in str(raised.value)
+    case.provider.send(replace(MAIL, recipient="ben@example.com"))
+    assert [found["to"] for found in case.mailbox.messages()] == ["ben@example.com"]
+
+
+def test_a_lasting_failure_is_recorded_and_raised_to_nobody(case: Case) -> None:
+    case.mailbox.fail(ZOE, case.never)
+    delivery = MailDelivery(
+        MemoryTables().table(MAIL_LOG), case.provider, "acme", ManualTime().clock, case.settings.sender
+    )
+    outcomes = [delivery.deliver("event", "calculation-summary", ZOE, SAMPLES["calculation-summary"]) for _ in range(2)]
+    assert outcomes == ["Failed", "Failed"]
+    assert case.mailbox.messages() == []
+
+
+def test_nobody_there_is_a_matter_of_time(case: Case) -> None:
+    free = free_ports().blob
+    gone = case.settings.model_copy(
+        update={
+            "smtp_port": free,
+            "sendgrid_base_url": f"http://127.0.0.1:{free}",
+            "acs_endpoint": f"http://127.0.0.1:{free}",
+        }
+    )
+    with pytest.raises(PartnerUnavailable):
+        provider_of(gone).send(MAIL)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "named"),
+    [
+        ("sendgrid", {"MAIL_SENDGRID_KEY": "SG.other"}, "MAIL_SENDGRID_KEY"),
+        ("communication-services", {"MAIL_ACS_ACCESS_KEY": OTHER_ACCESS_KEY}, "MAIL_ACS_ACCESS_KEY"),
+        ("sendgrid", {"MAIL_SENDGRID_BASE_URL": "/elsewhere"}, "MAIL_SENDGRID_BASE_URL"),
+        ("communication-services", {"MAIL_ACS_ENDPOINT": "/elsewhere"}, "MAIL_ACS_ENDPOINT"),
+    ],
+)
+def test_what_would_stop_every_email_is_for_the_operator(name: str, wrong: dict[str, str], named: str) -> None:
+    """Recorded as a failure of one e-mail, wrong credentials would quietly lose them all."""
+    mailbox = Mailbox()
+    with gateways(mailbox) as url:
+        given = settings_of(name, mailbox, url).model_dump(by_alias=True)
+        changes = {key: f"{url}{value}" if value.startswith("/") else value for key, value in wrong.items()}
+        provider = provider_of(MailSettings.model_validate(given | changes))
+        with pytest.raises(ConfigurationError) as raised:
+            provider.send(MAIL)
+    mailbox.close()
+    assert named in {problem.field for problem in raised.value.problems}
+    assert KEY not in str(raised.value)
+    assert ZOE not in str(raised.value)
+
+
+def test_nobody_sends_where_no_provider_is_chosen() -> None:
+    time = ManualTime()
+    partners = Partners(MemoryTables(), "acme", time.clock, time.sleep)
+    assert mail_provider(MailSettings.model_validate({}), partners, time.clock) is None

@@ -1,0 +1,191 @@
+"""SMTP at its edges: who is told what when the server refuses, falls silent or is somebody else."""
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from local.sandbox.mailbox import Mailbox
+from shared.adapters.mail_smtp import SmtpMail, SmtpServer
+from shared.kernel.errors import (
+    ConfigurationError,
+    HubError,
+    NetworkFailure,
+    PartnerRefused,
+    PartnerTimeout,
+    PartnerUnavailable,
+)
+from shared.kernel.mail import Mail
+from tests.unit.adapters.loopback import reset
+from tests.unit.adapters.manual_time import ManualTime
+from tests.unit.adapters.smtp_script import SmtpScript
+
+MAIL = Mail(
+    "noreply@hub.example.com",
+    "zoe@example.com",
+    "Hello",
+    "text\n",
+    "<p>html</p>\n",
+    "<0194a6c2-5c1e-4c3a-9f5e-2d7b8a90c111@hub.example.com>",
+)
+
+
+def send(port: int, *, timeout: float = 2, **options: str | bool) -> None:
+    server = SmtpServer("127.0.0.1", port, **{"starttls": False, **options}, timeout=timeout)  # type: ignore[arg-type]
+    SmtpMail(server, ManualTime().clock).send(MAIL)
+
+
+@pytest.mark.parametrize(
+    ("step", "reply", "error", "named"),
+    [
+        ("greeting", "421 busy", PartnerUnavailable, ""),
+        ("greeting", "554 not you", ConfigurationError, "MAIL_SMTP_HOST"),
+        ("MAIL", "451 later", PartnerUnavailable, ""),
+        ("MAIL", "553 zoe@example.com may not", ConfigurationError, "MAIL_DOMAIN"),
+        ("RCPT", "450 zoe@example.com greylisted", PartnerUnavailable, ""),
+        ("RCPT", "550 zoe@example.com unknown", PartnerRefused, ""),
+        ("RCPT", "530 log in first", ConfigurationError, "MAIL_SMTP_USERNAME"),
+        ("DATA", "452 full", PartnerUnavailable, ""),
+        ("DATA", "554 no", PartnerRefused, ""),
+        (".", "451 later", PartnerUnavailable, ""),
+        (".", "554 zoe@example.com spam", PartnerRefused, ""),
+        (".", "250 but", None, ""),
+        ("QUIT", "421 too late", None, ""),
+        ("QUIT", "", None, ""),
+        ("EHLO", "", NetworkFailure, ""),
+        (".", "", NetworkFailure, ""),
+    ],
+)
+def test_who_must_act_follows_from_the_reply(step: str, reply: str, error: type[HubError] | None, named: str) -> None:
+    """An empty reply hangs up. A parting that fails changes nothing: the e-mail would be sent twice."""
+    with SmtpScript({step: reply}) as server:
+        if error is None:
+            send(server.port)
+            return
+        with pytest.raises(error) as raised:
+            send(server.port)
+    assert type(raised.value) is error
+    assert named in str(raised.value)
+    assert "zoe" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
+
+
+def test_the_envelope_and_the_headers() -> None:
+    with SmtpScript({}) as server:
+        send(server.port)
+    assert "ehlo hub.example.com" in server.lines
+    assert "mail FROM:<noreply@hub.example.com>" in [line.split(" size=")[0] for line in server.lines]
+    for header in (
+        "From: noreply@hub.example.com",
+        "To: zoe@example.com",
+        "Date: Wed, 15 Jan 2025 01:00:00 +0000",
+        f"Message-ID: {MAIL.message_id}",
+        "Auto-Submitted: auto-generated",
+    ):
+        assert header in server.lines
+
+
+@pytest.mark.parametrize("silence", [b"", b"220 sandbox\r\n"], ids=["no greeting", "no answer"])
+def test_silence_ends_in_time(silence: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)
+        connections = []
+
+        def accept() -> None:
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                connections.append(connection)
+                connection.sendall(silence)
+
+        thread = Thread(target=accept)
+        thread.start()
+        with pytest.raises((NetworkFailure, PartnerTimeout)):
+            send(listener.getsockname()[1], timeout=0.2)
+        thread.join()
+        for connection in connections:
+            connection.close()
+
+
+def test_a_reset_is_a_network_failure() -> None:
+    with SmtpScript({"DATA": reset}) as server, pytest.raises(NetworkFailure):
+        send(server.port)
+
+
+Contexts = tuple[ssl.SSLContext, Callable[[], ssl.SSLContext]]
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
+    """A server's context with a certificate for 127.0.0.1, and a client's that trusts it."""
+    from ipaddress import ip_address
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file: Path = tmp_path_factory.mktemp("tls") / "sandbox.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    return server, lambda: ssl.create_default_context(cafile=file)
+
+
+def test_starttls_and_login_over_it(contexts: Contexts) -> None:
+    server, trusting = contexts
+
+    def send_as(username: str, password: str) -> None:
+        place = SmtpServer("127.0.0.1", mailbox.port, starttls=True, username=username, password=password)
+        SmtpMail(place, ManualTime().clock, tls=trusting).send(MAIL)
+
+    with closing(Mailbox(tls=server, credentials=("hub", "s3cr3t"))) as mailbox:
+        send_as("hub", "s3cr3t")
+        with pytest.raises(ConfigurationError) as wrong:
+            send_as("hub", "wr0ng")
+        with pytest.raises(ConfigurationError):
+            send_as("", "")
+        assert [found["to"] for found in mailbox.messages()] == ["zoe@example.com"]
+    assert {problem.field for problem in wrong.value.problems} == {"MAIL_SMTP_USERNAME", "MAIL_SMTP_PASSWORD"}
+    assert "wr0ng" not in str(wrong.value)
+
+
+def test_a_certificate_that_nobody_trusts_gets_no_email(contexts: Contexts) -> None:
+    with closing(Mailbox(tls=contexts[0])) as mailbox:
+        with pytest.raises(ConfigurationError, match=r"MAIL_SMTP_HOST.*certificate"):
+            SmtpMail(SmtpServer("127.0.0.1", mailbox.port), ManualTime().clock).send(MAIL)
+        assert mailbox.messages() == []
+
+
+def test_a_server_without_starttls_gets_no_email() -> None:
+    with closing(Mailbox()) as mailbox:
+        with pytest.raises(ConfigurationError, match="MAIL_SMTP_STARTTLS"):
+            send(mailbox.port, starttls=True)
+        assert mailbox.messages() == []
+
+
+def test_the_password_is_in_no_text() -> None:
+    assert "s3cr3t" not in repr(SmtpServer("127.0.0.1", 25, username="hub", password="s3cr3t"))
