@@ -23,7 +23,10 @@ def calculate_incentives(msg: func.QueueMessage) -> None:
 
 @blueprint.function_name(name="TakeInCalculations")
 @blueprint.blob_trigger(
-    arg_name="blob", path="calculations-inbox/{name}", connection="AzureWebJobsStorage", source=func.BlobSource.EVENT_GRID
+    arg_name="blob",
+    path="calculations-inbox/{name}",
+    connection="AzureWebJobsStorage",
+    source=func.BlobSource.EVENT_GRID,
 )
 def take_in_calculations(blob: func.InputStream) -> None:
     """Take in a file of calculations. Idempotent by employee, period and ID of each record."""

@@ -19,6 +19,7 @@ from shared.adapters.partners import Partners
 from shared.adapters.queues import StorageQueues
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.idempotency import Idempotency
+from shared.adapters.resilience.lease import Leases
 from shared.adapters.settings import Settings
 from shared.adapters.signing import PageTokens
 from shared.adapters.storage_account import StorageAccount
@@ -45,6 +46,9 @@ from shared.workforce.context import WorkforceContext
 
 if TYPE_CHECKING:
     from shared.incentives.context import IncentiveContext
+    from shared.payroll.context import PayrollContext
+    from shared.payroll.file_transfer import FileTransfer
+    from shared.payroll.payroll_api import PayrollClient
 
 _HEALTH_DEADLINE = 5.0
 """Seconds, where the settings cannot be read: health says so instead of failing itself."""
@@ -207,6 +211,28 @@ class Hub:
     def incentives(self) -> "IncentiveContext":
         """What the incentives work with."""
         from shared.wiring.incentives import build
+
+        return build(self)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Lets one worker at a time do a piece of work."""
+        return Leases(self.tables, self.tenant, clock=self.clock)
+
+    @cached_property
+    def payroll_client(self) -> "PayrollClient":
+        """Payroll's API."""
+        return self.partners.with_oauth("payroll", self.settings.payroll, self.partners.breaker("payroll"))
+
+    @cached_property
+    def file_transfer(self) -> "FileTransfer":
+        """Where payroll picks files up."""
+        return self.partners.sftp(self.settings.sftp)
+
+    @cached_property
+    def payroll(self) -> "PayrollContext":
+        """What payroll works with."""
+        from shared.wiring.payroll import build
 
         return build(self)
 

@@ -191,7 +191,7 @@ def _chosen(hub: Hub, body: ManyBody, state: State) -> tuple[list[str], bool]:
         raise _invalid("ids", "give either ids or a period")
     if body.ids:
         return body.ids, False
-    found = []
+    found: list[str] = []
     for calculation in hub.incentives.calculations.of_period(str(body.period), state=state):
         if len(found) == _MOST:
             return found, True

@@ -142,6 +142,14 @@ class PartnerClient:
         call = Call("POST", path, headers=headers, body=body, idempotency_key=idempotency_key, max_body=max_body)
         return self.request_json(call).json
 
+    def post_body(
+        self, path: str, body: bytes, *, idempotency_key: str, check: Callable[[Any], object] | None = None
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Send JSON that is written already under an idempotency key, return the parsed answer."""
+        headers = {"Content-Type": "application/json"}
+        call = Call("POST", path, headers=headers, body=body, idempotency_key=idempotency_key)
+        return self.request_json(call, check=check).json
+
     def request_json(self, call: Call, *, check: Callable[[Any], object] | None = None) -> Answer:
         """Send a call whose answer must be JSON; it stands in the answer's `json`."""
         label = f"{call.method} {call.path}"

@@ -28,8 +28,8 @@ def amend(context: IncentiveContext, amended_id: str, correction: Correction, by
         raise Conflict(f"calculation {amended_id} is an amendment itself: amend {amended.amends}")
     if amended.state not in (State.APPROVED, State.EXPORTED):
         raise Conflict(f"calculation {amended_id} is {amended.state}: only what was approved is amended")
-    others = [one for one in context.calculations.of_employee(amended.period, amended.employee_id)]
-    amendments = [one for one in others if one.amends == amended_id]
+    calculations = context.calculations.of_employee(amended.period, amended.employee_id)
+    amendments = [one for one in calculations if one.amends == amended_id]
     for one in amendments:
         if one.state in (State.DRAFT, State.PENDING):
             if one.breakdown.get("correctedNet") == amount_text(correction.corrected_net_minor):

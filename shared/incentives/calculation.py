@@ -71,7 +71,7 @@ class Calculation:
     period: str
     kind: Kind
     source: str
-    """What it was made from: `plan ID@version`, the ID that it has elsewhere, or the ID that it amends with a number."""
+    """What it was made from: a plan and its first day, the ID that it has elsewhere, or the ID that it amends."""
     gross_minor: int
     net_minor: int
     currency: str
@@ -93,7 +93,9 @@ class Calculation:
         allowed, state = TRANSITIONS[action]
         if self.state not in allowed:
             needed = " or ".join(sorted(allowed))
-            raise Conflict(f"calculation {self.calculation_id} is {self.state}, to {action.lower()} it must be {needed}")
+            raise Conflict(
+                f"calculation {self.calculation_id} is {self.state}, to {action.lower()} it must be {needed}"
+            )
         change = Change(at, by, action.value, state, note)
         return replace(self, state=state, history=(*self.history, change))
 

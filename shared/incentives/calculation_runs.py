@@ -1,7 +1,8 @@
 """The log of calculations of whole periods. Table CalculationRuns: partition tenant, row key newest first."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import NotFound
@@ -80,15 +81,15 @@ def _values(run: CalculationRun) -> dict[str, Value]:
 
 def _run(row: Row) -> CalculationRun:
     values = row.values
-    counts = {name: int(str(values[name])) for name in _COUNTS}
-    run = CalculationRun(
-        str(values["runId"]),
-        str(values["period"]),
-        str(values["startedBy"]),
-        from_iso(str(values["startedAt"])),
-        str(values["status"]),
+    finished = values.get("finishedAt")
+    counts: dict[str, Any] = {name: values[name] for name in _COUNTS}
+    return CalculationRun(
+        run_id=str(values["runId"]),
+        period=str(values["period"]),
+        started_by=str(values["startedBy"]),
+        started_at=from_iso(str(values["startedAt"])),
+        status=str(values["status"]),
         failure=str(values["failure"]),
+        finished_at=from_iso(str(finished)) if finished else None,
         **counts,
     )
-    finished = values.get("finishedAt")
-    return replace(run, finished_at=from_iso(str(finished))) if finished else run

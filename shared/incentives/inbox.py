@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.post import Posted, post, shown
-from shared.kernel.blob import BlobMissing
+from shared.kernel.blob import BlobInfo, BlobMissing
 from shared.kernel.errors import DataRefused
 from shared.kernel.message import new_message
 
@@ -29,10 +29,7 @@ def take_in_file(context: IncentiveContext, name: str) -> int:
     if info is None:
         return 0
     try:
-        if info.size > MAX_BYTES:
-            raise DataRefused(f"the file has {info.size} bytes, at most {MAX_BYTES} are accepted")
-        content = context.inbox.read(name, etag=info.etag)
-        records = read_records(name, content)
+        records = read_records(name, _content(context, info))
     except BlobMissing:
         return 0
     except DataRefused as error:
@@ -83,11 +80,17 @@ def _json_lines(text: str) -> list[Mapping[str, Any]]:
 
 
 def _in_portions(context: IncentiveContext, records: list[Mapping[str, Any]], by: str) -> list[Posted]:
-    results: list[Posted] = []
-    for start in range(0, len(records), 1000):
-        for result in post(context, records[start : start + 1000], by):
-            results.append(Posted(start + result.number, result.external_id, result.outcome))
-    return results
+    return [
+        Posted(start + result.number, result.external_id, result.outcome)
+        for start in range(0, len(records), 1000)
+        for result in post(context, records[start : start + 1000], by)
+    ]
+
+
+def _content(context: IncentiveContext, info: BlobInfo) -> bytes:
+    if info.size > MAX_BYTES:
+        raise DataRefused(f"the file has {info.size} bytes, at most {MAX_BYTES} are accepted")
+    return context.inbox.read(info.name, etag=info.etag)
 
 
 def _quarantine(context: IncentiveContext, name: str, size: int, reason: str) -> None:

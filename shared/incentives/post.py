@@ -24,7 +24,7 @@ Identifier = Annotated[str, Field(min_length=1, max_length=128)]
 def _minor(value: object) -> int:
     """Read an amount as text or a whole number: a JSON number with decimals may have lost its cents on the way."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError('write the amount as text: "12.34"')
+        raise ValueError('write the amount as text: "12.34"')  # noqa: TRY004 - pydantic asks for it
     minor = to_minor(parse_amount(str(value)))
     if abs(minor) > _MOST:
         raise ValueError("is larger than any incentive")
@@ -124,7 +124,9 @@ def _store(context: IncentiveContext, period: str, group: Sequence[tuple[int, Ca
     for number, one in group:
         outcome = outcomes[one.calculation_id]
         if by_id[one.calculation_id] is not one and not by_id[one.calculation_id].same_result(one):
-            outcome = Outcome("", "", Conflict.code, "another record of the same request has this ID: the last one counts")
+            outcome = Outcome(
+                "", "", Conflict.code, "another record of the same request has this ID: the last one counts"
+            )
         results.append(Posted(number, one.source.removeprefix("posted:"), outcome))
     return results
 

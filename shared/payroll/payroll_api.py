@@ -1,0 +1,93 @@
+"""Payroll's API: `POST /api/v1/incentives/batch` (INC-53)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from shared.kernel.errors import MalformedResponse
+from shared.kernel.money import parse_amount, to_minor
+from shared.payroll.export import ControlTotals
+
+PARTNER = "payroll"
+PATH = "/api/v1/incentives/batch"
+
+
+class PayrollClient(Protocol):
+    """The port to payroll's API: authenticated, retried under the idempotency key, bounded."""
+
+    def post_body(
+        self, path: str, body: bytes, *, idempotency_key: str, check: Callable[[Any], object] | None = None
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Send JSON as it is, return the parsed answer. `check` looks at it inside the retry."""
+        ...
+
+
+def _minor(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError("is no amount")  # noqa: TRY004 - pydantic asks for it
+    return to_minor(parse_amount(str(value)))
+
+
+class _Totals(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    recordCount: int = Field(ge=0)  # noqa: N815 - the partner's own names
+    totalAmount: Annotated[int, BeforeValidator(_minor)]  # noqa: N815
+
+
+class _Rejected(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    employeeId: str  # noqa: N815
+    reason: str = "no reason given"
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    batchId: str  # noqa: N815
+    status: str
+    payrollBatchId: str  # noqa: N815
+    recordsAccepted: int = Field(ge=0)  # noqa: N815
+    recordsRejected: int = Field(ge=0)  # noqa: N815
+    rejectedRecords: list[_Rejected] = []  # noqa: N815
+    controlTotals: _Totals  # noqa: N815
+
+
+@dataclass(frozen=True)
+class BatchAnswer:
+    """What payroll says. `rejected`: employee ID -> reason."""
+
+    batch_id: str
+    status: str
+    payroll_batch_id: str
+    records_accepted: int
+    records_rejected: int
+    rejected: Mapping[str, str]
+    totals: ControlTotals
+
+
+def post_batch(client: PayrollClient, export_id: str, body: bytes) -> BatchAnswer:
+    """Send a batch under its export's ID: however often it is sent, payroll pays it once. Partner errors."""
+    return read_answer(client.post_body(PATH, body, idempotency_key=export_id, check=read_answer))
+
+
+def read_answer(answer: object) -> BatchAnswer:
+    """Read payroll's answer. MalformedResponse when it breaks the contract."""
+    try:
+        found = _Answer.model_validate(answer)
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, item["loc"][:3])) or "body" for item in error.errors()}))
+        raise MalformedResponse(PARTNER, f"the answer to the batch breaks the contract in {fields}") from None
+    return BatchAnswer(
+        found.batchId,
+        found.status,
+        found.payrollBatchId,
+        found.recordsAccepted,
+        found.recordsRejected,
+        {one.employeeId: one.reason[:500] for one in found.rejectedRecords},
+        ControlTotals(found.controlTotals.recordCount, found.controlTotals.totalAmount),
+    )

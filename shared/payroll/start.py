@@ -1,0 +1,86 @@
+"""Start an export, by hand or by the timer (INC-50, INC-51)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.kernel.errors import Conflict, FieldProblem
+from shared.kernel.message import new_message
+from shared.kernel.pay_period import PayPeriod
+from shared.payroll.context import EXPORT_QUEUE, PayrollContext
+from shared.payroll.export import Export, ExportStatus
+
+_NAMED = 50
+"""IDs that a refusal names; the count is always whole."""
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """Which period is to be exported, and who says so. `force`: although calculations wait for a decision."""
+
+    period: PayPeriod
+    trigger: str
+    started_by: str
+    force: bool = False
+    correlation_id: str = ""
+
+
+def start_export(context: PayrollContext, request: ExportRequest) -> Export:
+    """Store an export and queue it; one that runs already is returned instead. Idempotent while it runs.
+
+    Conflict, with the count and the IDs: nothing is approved, something waits for a decision, everything was exported.
+    """
+    period = request.period.name
+    while True:
+        last = context.exports.last_of(period)
+        if last and last.status is ExportStatus.RUNNING:
+            return last
+        if last and last.status is ExportStatus.STOPPED:
+            raise Conflict(f"export {last.export_id} of {period} is stopped ({last.failure_code}): resume that one")
+        _check(context, request, last)
+        now = context.clock()
+        export = context.exports.create(
+            Export(
+                export_id=context.new_id(),
+                period=period,
+                sequence=last.sequence + 1 if last else 1,
+                trigger=request.trigger,
+                started_by=request.started_by,
+                started_at=now,
+                currency=context.rules.currency,
+                force=request.force,
+                progress_at=now,
+            )
+        )
+        if export:
+            enqueue_export(context, export)
+            return export
+
+
+def enqueue_export(context: PayrollContext, export: Export) -> None:
+    """Queue the next steps of an export. Safe at any time: what is done is not done twice."""
+    message = new_message(
+        message_id=f"{export.export_id}-{export.step.value if export.step else 'done'}-{context.new_id()}",
+        message_type="payroll.export",
+        tenant=context.tenant,
+        now=context.clock(),
+        subject=export.period,
+        correlation_id=export.export_id,
+        data={"exportId": export.export_id},
+    )
+    context.queues.send(EXPORT_QUEUE, message)
+
+
+def _check(context: PayrollContext, request: ExportRequest, last: Export | None) -> None:
+    period = request.period.name
+    if next(context.payables.approved(period), None) is None:
+        if last:
+            raise Conflict(f"{period} was exported already by {last.export_id}, and nothing has come since")
+        raise Conflict(f"nothing of {period} is approved", _waiting(context.payables.undecided(period)))
+    if not request.force and (undecided := context.payables.undecided(period)):
+        message = f"{len(undecided)} calculations of {period} wait for a decision: decide on them, or use force"
+        raise Conflict(message, _waiting(undecided))
+
+
+def _waiting(undecided: Sequence[str]) -> tuple[FieldProblem, ...]:
+
+    return tuple(FieldProblem("calculations", f"{one} waits for a decision") for one in undecided[:_NAMED])
