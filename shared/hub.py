@@ -46,8 +46,8 @@ from shared.workforce.context import WorkforceContext
 
 if TYPE_CHECKING:
     from shared.incentives.context import IncentiveContext
+    from shared.kernel.file_transfer import FileTransfer
     from shared.payroll.context import PayrollContext
-    from shared.payroll.file_transfer import FileTransfer
     from shared.payroll.payroll_api import PayrollClient
 
 _HEALTH_DEADLINE = 5.0

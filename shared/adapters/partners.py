@@ -11,7 +11,9 @@ from shared.adapters.resilience.policies import policy_of
 from shared.adapters.resilience.rate_limit import TokenBucket
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.resilience.retry_budget import RetryBudget
-from shared.adapters.settings import ErpSettings, HrSettings, PayrollSettings
+from shared.adapters.settings import ErpSettings, HrSettings, PayrollSettings, SftpSettings
+from shared.adapters.sftp import PARTNER as SFTP
+from shared.adapters.sftp import SftpServer, SftpTransfer
 from shared.kernel.clock import Clock
 from shared.kernel.table import Tables
 
@@ -49,6 +51,22 @@ class Partners:
             breaker,
             tokens,
         )
+
+    def sftp(self, settings: SftpSettings) -> SftpTransfer:
+        """Return where payroll picks files up (INC-54)."""
+        policy = policy_of(SFTP)
+        retry = replace(policy.retry, first_delay=settings.retry_first_delay)
+        server = SftpServer(
+            settings.host,
+            settings.port,
+            settings.username,
+            settings.host_key,
+            settings.directory,
+            settings.private_key.get_secret_value(),
+            settings.password.get_secret_value(),
+            settings.timeout,
+        )
+        return SftpTransfer(server, Retry(retry, RetryBudget(self._clock), sleep=self._sleep), self.breaker(SFTP))
 
     def webhook(self, partner: str, base_url: str) -> PartnerClient:
         """Return the client of an incoming webhook of ours somewhere (INC-70)."""

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from shared.adapters.sftp_host_key import pinned_fingerprints
 from shared.kernel.errors import ConfigurationError, FieldProblem
 from shared.kernel.mail import is_address
 from shared.kernel.pay_period import PayCalendar
@@ -65,6 +66,10 @@ def _addresses(value: object) -> object:
     if isinstance(found, tuple) and not all(is_address(str(one)) for one in found):
         raise ValueError("must be e-mail addresses, comma-separated")
     return found
+
+
+def _host_keys(value: object) -> object:
+    return tuple(pinned_fingerprints(value)) if isinstance(value, str) else value
 
 
 def _seconds(value: object) -> object:
@@ -189,6 +194,28 @@ class PayrollSettings(_Group):
     """Days after the last day of the period, and the time of that day in the business time zone."""
 
 
+class SftpSettings(_Group):
+    """Where payroll picks files up (INC-54)."""
+
+    host: str = Field(alias="SFTP_HOST", min_length=1)
+    port: int = Field(default=22, alias="SFTP_PORT", ge=1, le=65535)
+    username: str = Field(alias="SFTP_USERNAME", min_length=1)
+    private_key: SecretStr = Field(default=SecretStr(""), alias="SFTP_PRIVATE_KEY")
+    password: SecretStr = Field(default=SecretStr(""), alias="SFTP_PASSWORD")
+    host_key: Annotated[tuple[str, ...], BeforeValidator(_host_keys)] = Field(alias="SFTP_HOST_KEY")
+    """The pinned key, as in known_hosts or as fingerprint; several with commas while it is rotated."""
+    directory: str = Field(default="/incoming/dsif", alias="SFTP_DIRECTORY", pattern=r"^/")
+    timeout: float = Field(default=30.0, alias="SFTP_TIMEOUT", gt=0, le=120)
+    retry_first_delay: float = Field(default=2.0, alias="SFTP_RETRY_FIRST_DELAY", ge=0, le=8)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> "SftpSettings":
+        if bool(self.private_key.get_secret_value()) == bool(self.password.get_secret_value()):
+            problem = FieldProblem("SFTP_PRIVATE_KEY", "give either SFTP_PRIVATE_KEY or SFTP_PASSWORD")
+            raise ConfigurationError((problem,))
+        return self
+
+
 class IncentiveSettings(_Group):
     """Where the incentive plans are (INC-40)."""
 
@@ -296,6 +323,11 @@ class Settings:
         return self._read(PayrollSettings)
 
     @cached_property
+    def sftp(self) -> SftpSettings:
+        """Where payroll picks files up."""
+        return self._read(SftpSettings)
+
+    @cached_property
     def incentives(self) -> IncentiveSettings:
         """Where the plans are."""
         return self._read(IncentiveSettings)
@@ -313,7 +345,7 @@ class Settings:
     def problems(self) -> tuple[FieldProblem, ...]:
         """Return every wrong or missing setting by name; empty when the hub can start."""
         found: list[FieldProblem] = []
-        for group in ("hub", "storage", "erp", "imports", "hr", "incentives", "payroll", "mail", "auth"):
+        for group in ("hub", "storage", "erp", "imports", "hr", "incentives", "payroll", "sftp", "mail", "auth"):
             try:
                 getattr(self, group)
             except ConfigurationError as error:

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock
+from shared.kernel.file_transfer import FileTransfer
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Queues
 from shared.kernel.pay_period import PayCalendar
 from shared.kernel.table import Table
 from shared.payroll.export_store import ExportStore
-from shared.payroll.file_transfer import FileTransfer
 from shared.payroll.payroll_api import PayrollClient
 from shared.payroll.records import Payable, Payee
 

@@ -1,4 +1,4 @@
-"""The port to where payroll picks files up (INC-54)."""
+"""The port to where a partner picks files up (INC-54)."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,0 +1,224 @@
+"""Where payroll picks files up: a small SFTP server on paramiko, for the demo."""
+
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import paramiko
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_SUCCESSFUL,
+    OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
+    OPEN_SUCCEEDED,
+)
+from paramiko.sftp import SFTP_EOF, SFTP_FAILURE, SFTP_OK
+from typing_extensions import Buffer
+
+USERNAME, PASSWORD = "hub", "sftp-password"
+FAULTS = ("reset", "cut-half", "before-rename", "disk-full")
+"""When the next session ends: at once, after half an upload, before its rename; or the disk is full."""
+
+
+class SftpServer:
+    """Serves a folder on 127.0.0.1 until closed. The host key is the same everywhere: it protects nothing."""
+
+    def __init__(self, port: int = 0, root: Path | None = None) -> None:
+        """Take the port (0: any free one) and listen. OSError when it is taken."""
+        self._temporary = None if root else Path(tempfile.mkdtemp(prefix="sandbox-sftp-"))
+        self.root = root or self._temporary or Path()
+        (self.root / "incoming" / "dsif").mkdir(parents=True, exist_ok=True)
+        self.key = _host_key()
+        self.faults: list[str] = []
+        self.sessions = 0
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port = int(self._listener.getsockname()[1])
+        self._closing = False
+        self._transports: list[paramiko.Transport] = []
+        self._thread = threading.Thread(target=self._accept, name="sandbox-sftp", daemon=True)
+        self._thread.start()
+
+    @property
+    def host_key_line(self) -> str:
+        """The public host key as in known_hosts."""
+        return f"ssh-ed25519 {b64encode(self.key.asbytes()).decode()}"
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file by its path."""
+        return {
+            f"/{file.relative_to(self.root).as_posix()}": file.read_bytes()
+            for file in sorted(self.root.rglob("*"))
+            if file.is_file()
+        }
+
+    def fail_next(self, fault: str) -> None:
+        """Let something go wrong in the next session. ValueError for a fault that there is not."""
+        if fault not in FAULTS:
+            raise ValueError(f"{fault!r} is no fault: one of {', '.join(FAULTS)}")
+        self.faults.append(fault)
+
+    def close(self) -> None:
+        """Stop serving, remove what was kept in a temporary folder."""
+        self._closing = True
+        self._listener.close()
+        for transport in self._transports:
+            transport.close()
+        self._thread.join(5)
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _accept(self) -> None:
+        while not self._closing:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.sessions += 1
+            fault = self.faults.pop(0) if self.faults else ""
+            if fault == "reset":
+                connection.close()
+                continue
+            transport = paramiko.Transport(connection)
+            transport.add_server_key(self.key)
+            self._transports = [*(one for one in self._transports if one.is_active()), transport]
+            session = _Session(self.root, fault, transport.close)
+            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files, session)
+            try:
+                transport.start_server(server=_Login())
+            except (paramiko.SSHException, EOFError, OSError):
+                transport.close()
+
+
+class _Login(paramiko.ServerInterface):
+    def check_auth_password(self, username: str, password: str) -> int:
+        return AUTH_SUCCESSFUL if (username, password) == (USERNAME, PASSWORD) else AUTH_FAILED
+
+    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - paramiko's signature
+        return "password"
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
+        return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What a session serves, what goes wrong in it, and how it ends early."""
+
+    root: Path
+    fault: str
+    hang_up: Callable[[], None]
+
+
+class _Handle(paramiko.SFTPHandle):
+    """An open file."""
+
+    def __init__(self, session: _Session, file: IO[bytes]) -> None:
+        super().__init__()
+        self._session = session
+        self._file = file
+
+    def stat(self) -> paramiko.SFTPAttributes:
+        return paramiko.SFTPAttributes.from_stat(os.fstat(self._file.fileno()))
+
+    def read(self, offset: int, length: int) -> bytes | int:
+        self._file.seek(offset)
+        return self._file.read(length) or SFTP_EOF
+
+    def write(self, offset: int, data: Buffer) -> int:
+        content = bytes(data)
+        match self._session.fault:
+            case "disk-full":
+                return SFTP_FAILURE
+            case "cut-half":
+                self._put(offset, content[: len(content) // 2])
+                self._session.hang_up()
+                return SFTP_FAILURE
+            case _:
+                self._put(offset, content)
+                return SFTP_OK
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _put(self, offset: int, content: bytes) -> None:
+        self._file.seek(offset)
+        self._file.write(content)
+        self._file.flush()
+
+
+class _Files(paramiko.SFTPServerInterface):
+    """The files of one session: nothing above the root can be reached."""
+
+    def __init__(self, server: paramiko.ServerInterface, session: _Session) -> None:
+        super().__init__(server)
+        self._session = session
+
+    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
+        try:
+            return paramiko.SFTPAttributes.from_stat(_real(self._session.root, path).stat(), path)
+        except OSError as error:
+            return _code(error)
+
+    def lstat(self, path: str) -> paramiko.SFTPAttributes | int:
+        return self.stat(path)
+
+    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:  # noqa: ARG002
+        writing = bool(flags & (os.O_WRONLY | os.O_RDWR))
+        try:
+            descriptor = os.open(_real(self._session.root, path), flags, 0o600)
+        except OSError as error:
+            return _code(error)
+        return _Handle(self._session, os.fdopen(descriptor, "wb" if writing else "rb"))
+
+    def remove(self, path: str) -> int:
+        try:
+            _real(self._session.root, path).unlink()
+        except OSError as error:
+            return _code(error)
+        return SFTP_OK
+
+    def rename(self, oldpath: str, newpath: str) -> int:
+        if _real(self._session.root, newpath).exists():
+            return SFTP_FAILURE
+        return self.posix_rename(oldpath, newpath)
+
+    def posix_rename(self, oldpath: str, newpath: str) -> int:
+        if self._session.fault == "before-rename":
+            self._session.hang_up()
+            return SFTP_FAILURE
+        try:
+            _real(self._session.root, oldpath).replace(_real(self._session.root, newpath))
+        except OSError as error:
+            return _code(error)
+        return SFTP_OK
+
+
+def _code(error: OSError) -> int:
+    return int(paramiko.SFTPServer.convert_errno(error.errno or 0))
+
+
+def _real(root: Path, path: str) -> Path:
+    """Return where a path of the client lies; `..` ends at the root."""
+    parts: list[str] = []
+    for part in PurePosixPath(path).parts:
+        if part == "..":
+            parts = parts[:-1]
+        elif part != "/":
+            parts.append(part)
+    return root.joinpath(*parts)
+
+
+def _host_key() -> paramiko.Ed25519Key:
+    private = Ed25519PrivateKey.from_private_bytes(sha256(b"host key of the local sandbox").digest())
+    text = private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    return paramiko.Ed25519Key.from_private_key(StringIO(text))
