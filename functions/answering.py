@@ -100,7 +100,16 @@ class ApiResult:
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
-Endpoint = Callable[[Hub, ApiRequest], ApiResult]
+@dataclass(frozen=True)
+class ApiFile:
+    """A file that an endpoint answers with, instead of the envelope."""
+
+    content: bytes = field(repr=False)
+    media_type: str
+    name: str
+
+
+Endpoint = Callable[[Hub, ApiRequest], ApiResult | ApiFile]
 
 
 def respond(route: Route, endpoint: Endpoint, request: func.HttpRequest) -> func.HttpResponse:
@@ -112,6 +121,8 @@ def respond(route: Route, endpoint: Endpoint, request: func.HttpRequest) -> func
             return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
         try:
             result = endpoint(hub, _admit(hub, route, request, request_id))
+            if isinstance(result, ApiFile):
+                return _file(result, request_id)
             body = success(request_id, hub.clock(), result.data, result.metadata)
             return _response(body, result.status, request_id)
         except HubError as error:
@@ -131,6 +142,12 @@ def _admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -
     if size > MAX_BODY_BYTES:
         raise TooLarge(f"the body has {size} bytes, at most {MAX_BODY_BYTES} are accepted")
     return ApiRequest(request, principal, request_id)
+
+
+def _file(file: ApiFile, request_id: str) -> func.HttpResponse:
+    disposition = f'attachment; filename="{file.name}"'
+    headers = {**SECURITY_HEADERS, "X-Request-ID": request_id, "Content-Disposition": disposition}
+    return func.HttpResponse(file.content, status_code=200, headers=headers, mimetype=file.media_type)
 
 
 def _refused(hub: Hub, route: Route, request_id: str, error: HubError) -> func.HttpResponse:

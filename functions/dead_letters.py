@@ -64,6 +64,22 @@ def dead_letter_calculation_requests(msg: func.QueueMessage) -> None:
     )
 
 
+@blueprint.function_name(name="DeadLetterPayrollExports")
+@blueprint.queue_trigger(arg_name="msg", queue_name="payroll-exports-poison", connection="AzureWebJobsStorage")
+def dead_letter_payroll_exports(msg: func.QueueMessage) -> None:
+    """Keep an export's message that the broker gave up; the export stops. Idempotent by message."""
+    from shared.hub import current_hub
+    from shared.payroll.run import give_up_export
+
+    hub = current_hub()
+    hub.messages.record_crash_loop(
+        "payroll-exports",
+        msg.get_body(),
+        BROKER_DELIVERIES,
+        lambda message, error: give_up_export(hub.payroll, message, error),
+    )
+
+
 @blueprint.function_name(name="DeadLetterDroppedFiles")
 @blueprint.queue_trigger(arg_name="msg", queue_name="webjobs-blobtrigger-poison", connection="AzureWebJobsStorage")
 def dead_letter_dropped_files(msg: func.QueueMessage) -> None:

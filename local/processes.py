@@ -21,6 +21,7 @@ from shared.provision import provision
 
 ROOT = Path(__file__).resolve().parent.parent
 _STARTS_WITHIN = 30.0
+_PORTS = ("host", "sandbox", "sftp", "mail", "blob", "queue", "table")
 
 
 class StartError(RuntimeError):
@@ -39,12 +40,12 @@ class Stack:
         storage: Path | None = None,
         logs: Path = ROOT / ".local",
     ) -> None:
-        """Use the given ports (`host`, `sandbox`, `blob`, `queue`, `table`), else free ones.
+        """Use the given ports (by the names in `_PORTS`), else free ones.
 
         `settings` win over local.settings.example.json; `storage` keeps Azurite's data there, else in memory.
         """
         given = dict(ports or {})
-        self.ports = {name: given.get(name) or free_port() for name in ("host", "sandbox", "blob", "queue", "table")}
+        self.ports = {name: given.get(name) or free_port() for name in _PORTS}
         self.azurite = Azurite(Ports(self.ports["blob"], self.ports["queue"], self.ports["table"]), storage)
         self._given = dict(settings or {})
         self._sandbox_options = sandbox_options
@@ -72,8 +73,9 @@ class Stack:
         try:
             self.azurite.start()
             provision(StorageAccount(self.azurite.connection_string))
-            port = str(self.ports["sandbox"])
-            self._start("sandbox", [sys.executable, "-m", "local.sandbox", "--port", port, *self._sandbox_options])
+            port, sftp, mail = (str(self.ports[name]) for name in ("sandbox", "sftp", "mail"))
+            own = ["--port", port, "--sftp-port", sftp, "--mail-port", mail]
+            self._start("sandbox", [sys.executable, "-m", "local.sandbox", *own, *self._sandbox_options])
             self.start_host()
         except AzuriteError as error:
             self._stop()
@@ -131,8 +133,13 @@ class Stack:
         environment = {**os.environ, **self._given}
         environment["AzureWebJobsStorage"] = self.azurite.connection_string
         environment["HUB_NOTIFICATION_URL"] = f"{self.sandbox_url}/notifications"
-        environment["ERP_BASE_URL"] = f"{self.sandbox_url}/erp"
-        environment["ERP_TOKEN_URL"] = f"{self.sandbox_url}/identity/oauth2/v2.0/token"
+        for partner in ("ERP", "HR", "PAYROLL"):
+            environment[f"{partner}_BASE_URL"] = f"{self.sandbox_url}/{partner.lower()}"
+            environment[f"{partner}_TOKEN_URL"] = f"{self.sandbox_url}/identity/oauth2/v2.0/token"
+        environment["SFTP_PORT"] = str(self.ports["sftp"])
+        environment["MAIL_SMTP_PORT"] = str(self.ports["mail"])
+        environment["MAIL_SENDGRID_BASE_URL"] = f"{self.sandbox_url}/sendgrid"
+        environment["MAIL_ACS_ENDPOINT"] = f"{self.sandbox_url}/communication-services"
         environment["AUTH_ISSUER"] = f"{self.sandbox_url}/identity/v2.0"
         environment["AUTH_JWKS_URL"] = f"{self.sandbox_url}/identity/discovery/v2.0/keys"
         for file in (ROOT / "local.settings.json", ROOT / "local.settings.example.json"):

@@ -7,11 +7,19 @@ from pathlib import Path
 
 from local.processes import ROOT, Stack, StartError
 
-DEFAULT_PORTS = {"host": 7071, "sandbox": 7080, "blob": 10000, "queue": 10001, "table": 10002}
+DEFAULT_PORTS = {
+    "host": 7071,
+    "sandbox": 7080,
+    "sftp": 7022,
+    "mail": 7025,
+    "blob": 10000,
+    "queue": 10001,
+    "table": 10002,
+}
 
 
 def ports() -> dict[str, int]:
-    """Return the ports: the usual ones, or those of HOST_PORT, SANDBOX_PORT, BLOB_PORT, QUEUE_PORT, TABLE_PORT."""
+    """Return the ports: the usual ones, or those of HOST_PORT, SANDBOX_PORT, SFTP_PORT, MAIL_PORT, BLOB_PORT..."""
     return {name: int(os.environ.get(f"{name.upper()}_PORT") or usual) for name, usual in DEFAULT_PORTS.items()}
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.idempotency import Idempotency
 from shared.adapters.resilience.lease import Leases
 from shared.adapters.settings import Settings
+from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.signing import PageTokens
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
@@ -36,6 +37,7 @@ from shared.kernel.table import Tables
 from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
 from shared.messaging.queue_names import QUEUES
+from shared.notify.mailing import Mailing
 from shared.notify.notifications import Notifier
 from shared.sales.context import ImportContext, ImportRules, stores_of
 from shared.sales.erp_source import ErpSource, JsonClient
@@ -160,13 +162,20 @@ class Hub:
 
     @cached_property
     def notifier(self) -> Notifier:
-        """Tells operators what happened."""
+        """Tells what happened."""
         url = self.settings.hub.notification_url
-        if url is None:
-            return Notifier(None, self.once)
-        parts = urlsplit(url)
-        client = self.partners.webhook("notifications", f"{parts.scheme}://{parts.netloc}")
-        return Notifier(WebhookChannel(client, url), self.once)
+        channel = None
+        if url:
+            parts = urlsplit(url)
+            channel = WebhookChannel(self.partners.webhook("notifications", f"{parts.scheme}://{parts.netloc}"), url)
+        return Notifier(channel, self.once, self.mailing)
+
+    @cached_property
+    def mailing(self) -> Mailing | None:
+        """Writes e-mails."""
+        from shared.wiring.mailing import build
+
+        return build(self)
 
     @cached_property
     def sales(self) -> ImportContext:
@@ -243,6 +252,7 @@ class Hub:
             Check("storage", lambda: probe_storage(self.tables, self.blobs, self.tenant), vital=True),
             Check("queues", lambda: probe_queues(self.queues, QUEUES), vital=True),
             Check("erp", lambda: self.erp_health()),
+            *(Check(name, partial(self._circuit, name)) for name in ("hr", "payroll", SFTP, "e-mail")),
         )
         try:
             deadline = self.settings.hub.health_deadline
@@ -262,6 +272,11 @@ class Hub:
 
     def _staging_writers(self) -> AbstractContextManager[Executor]:
         return ThreadPoolExecutor(self.settings.imports.writers, thread_name_prefix="staging")
+
+    def _circuit(self, partner: str) -> str | None:
+        """Look at a partner that says nothing of its own health by how its calls went."""
+        state = self.partners.breaker(partner).state()
+        return None if state == "closed" else f"the circuit is {state}"
 
     def _erp_answers(self) -> str | None:
         state = self.erp_breaker.state()

@@ -13,6 +13,8 @@ def main() -> int:
     """Serve the sandbox; 1 when the port is taken."""
     parser = argparse.ArgumentParser(prog="python -m local.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=7080)
+    parser.add_argument("--sftp-port", type=int, default=7022)
+    parser.add_argument("--mail-port", type=int, default=7025)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--records", type=int, default=10_000, help="sales a day")
     parser.add_argument("--employees", type=int, default=200)
@@ -21,9 +23,9 @@ def main() -> int:
     given = parser.parse_args()
     shape = Shape(given.seed, given.records, given.employees, given.stores, given.time_zone)
     try:
-        sandbox = Sandbox(shape, given.port)
-    except OSError:
-        print(f"port {given.port} is taken: choose another with --port (SANDBOX_PORT for make)", file=sys.stderr)
+        sandbox = Sandbox(shape, given.port, sftp_port=given.sftp_port, mail_port=given.mail_port)
+    except OSError as error:
+        print(f"a port is taken ({error}): choose others with --port, --sftp-port, --mail-port", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"sandbox at {sandbox.url}", flush=True)

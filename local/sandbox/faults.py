@@ -20,6 +20,8 @@ KINDS = (
     "gzip-bomb",
     "slow-drip",
     "huge-page",
+    "answer-lost",
+    "wrong-totals",
 )
 
 

@@ -24,6 +24,8 @@ class Client:
 
 CLIENTS = {
     "hub-erp": Client("erp-secret", "erp"),
+    "hub-hr": Client("hr-secret", "hr"),
+    "hub-payroll": Client("payroll-secret", "payroll"),
     "admin": Client("admin-secret", AUDIENCE, {"roles": ["DSIF.Admin"]}),
     "approver": Client("approver-secret", AUDIENCE, {"roles": ["DSIF.Approver"]}),
     "reader": Client("reader-secret", AUDIENCE, {"scp": "Employees.Read Calculations.Read"}),

@@ -2,11 +2,11 @@
 
 import json
 import threading
-import time
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -15,38 +15,40 @@ from urllib.parse import parse_qsl, urlsplit
 from local.sandbox.erp import MAX_PAGE_SIZE, Erp
 from local.sandbox.faults import DEMO, Fault, Faults
 from local.sandbox.generator import Shape, employees_of
+from local.sandbox.hr import Hr
 from local.sandbox.identity import Identity, TokenRefused
+from local.sandbox.mailbox import Mailbox
+from local.sandbox.partner_routes import PARTNER_ROUTES
+from local.sandbox.payroll import Payroll
+from local.sandbox.routing import Request, as_json, refused_token, with_fault
+from local.sandbox.sftp_server import SftpServer
 from local.sandbox.wire import WIRE_FAULTS, Answer, send, send_broken
-
-
-def as_json(content: object, status: int = 200, **headers: str) -> Answer:
-    """Return a JSON answer."""
-    return Answer(json.dumps(content).encode(), status, headers=headers)
-
-
-class Request:
-    """A request as the routes see it. A route that wants its answer broken on the wire says so in `broken`."""
-
-    def __init__(self, query: dict[str, str], headers: dict[str, str], body: bytes) -> None:
-        """Keep query, headers and body."""
-        self.query = query
-        self.headers = headers
-        self.body = body
-        self.broken: Fault | None = None
 
 
 class Sandbox:
     """All partners at one address. A context manager: the server runs inside."""
 
-    def __init__(self, shape: Shape | None = None, port: int = 0, *, token_lifetime: float = 3600) -> None:
-        """Take the port (0: any free one). OSError when it is taken."""
+    def __init__(
+        self,
+        shape: Shape | None = None,
+        port: int = 0,
+        *,
+        token_lifetime: float = 3600,
+        sftp_port: int | None = None,
+        mail_port: int | None = None,
+    ) -> None:
+        """Take the ports (0: any free one; None: no SFTP server, no mailbox). OSError when one is taken."""
         self.shape = shape or Shape()
         self.faults = Faults()
         self.erp = Erp(self.shape)
+        self.hr: Hr = Hr(self.shape)
+        self.payroll: Payroll = Payroll()
         self.requests: Counter[str] = Counter()
         self.notifications: list[Any] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
+        self.sftp = None if sftp_port is None else SftpServer(sftp_port)
+        self.mailbox = None if mail_port is None else Mailbox(mail_port)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.identity = Identity(f"{self.url}/identity/v2.0", token_lifetime)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
@@ -63,6 +65,14 @@ class Sandbox:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Stop what has a server of its own."""
+        if self.sftp:
+            self.sftp.close()
+        if self.mailbox:
+            self.mailbox.close()
 
     def serve(self) -> None:
         """Serve until interrupted."""
@@ -77,14 +87,14 @@ class Sandbox:
         }
 
 
-def _sales(sandbox: Sandbox, request: "Request") -> Answer:
+def _sales(sandbox: Sandbox, request: Request) -> Answer:
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
     page_text = request.query.get("page", "1")
     fault = sandbox.faults.next("erp.sales", int(page_text) if page_text.isdecimal() else None)
     if fault and fault.kind == "expired-token":
         sandbox.identity.revoke_all()
     if not sandbox.identity.accepts(token, "erp"):
-        return as_json({"error": "invalid_token"}, 401, **{"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        return refused_token()
     try:
         day = date.fromisoformat(request.query["date"])
         page, size = int(page_text), int(request.query.get("pageSize", "1000"))
@@ -106,35 +116,13 @@ def _sales(sandbox: Sandbox, request: "Request") -> Answer:
         return Answer(answer.body.replace(b'"totalRecords":%d' % total, b'"totalRecords":%d' % (total + 1)))
     if fault.kind == "huge-page":
         return Answer(sandbox.erp.page(day, store, page, size * 2).encode())
-    return _apply(request, answer, fault)
+    return with_fault(request, answer, fault)
 
 
-def _apply(request: "Request", answer: Answer, fault: Fault) -> Answer:
-    """Return the answer with a fault that any route can have."""
-    match fault.kind:
-        case "status":
-            headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-            return as_json({"error": "on demand"}, fault.status, **headers)
-        case "slow":
-            time.sleep(fault.seconds)
-            return answer
-        case "cut-json":
-            return Answer(answer.body[: len(answer.body) // 2])
-        case "not-json":
-            return Answer(b"<html><body>Bad gateway</body></html>", content_type="text/html")
-        case "wrong-content-type":
-            return Answer(answer.body, content_type="text/plain")
-        case "redirect":
-            return Answer(status=302, headers={"Location": fault.location})
-        case _:
-            request.broken = fault
-            return answer
-
-
-def _token(sandbox: Sandbox, request: "Request") -> Answer:
+def _token(sandbox: Sandbox, request: Request) -> Answer:
     fault = sandbox.faults.next("identity.token", None)
     if fault:
-        return _apply(request, as_json({}), fault)
+        return with_fault(request, as_json({}), fault)
     form = dict(parse_qsl(request.body.decode(errors="replace")))
     client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     authorization = request.headers.get("Authorization", "")
@@ -146,17 +134,17 @@ def _token(sandbox: Sandbox, request: "Request") -> Answer:
         return as_json({"error": error.code}, error.status)
 
 
-def _health(sandbox: Sandbox, request: "Request") -> Answer:
+def _health(sandbox: Sandbox, request: Request) -> Answer:
     fault = sandbox.faults.next("erp.health", None)
     healthy = as_json({"status": "healthy"})
-    return _apply(request, healthy, fault) if fault else healthy
+    return with_fault(request, healthy, fault) if fault else healthy
 
 
-def _ledger(sandbox: Sandbox, request: "Request") -> Answer:
+def _ledger(sandbox: Sandbox, request: Request) -> Answer:
     return as_json(sandbox.ledger(date.fromisoformat(request.query["date"])))
 
 
-def _ledger_records(sandbox: Sandbox, request: "Request") -> Answer:
+def _ledger_records(sandbox: Sandbox, request: Request) -> Answer:
     lines = sandbox.erp.day(date.fromisoformat(request.query["date"])).lines
     page = int(request.query.get("page", "1"))
     shown = [
@@ -166,7 +154,7 @@ def _ledger_records(sandbox: Sandbox, request: "Request") -> Answer:
     return as_json({"records": shown, "total": len(lines)})
 
 
-def _set_faults(sandbox: Sandbox, request: "Request") -> Answer:
+def _set_faults(sandbox: Sandbox, request: Request) -> Answer:
     given = json.loads(request.body or b"[]")
     try:
         script = list(DEMO) if given == {"preset": "demo"} else [Fault(**one) for one in given]
@@ -176,20 +164,29 @@ def _set_faults(sandbox: Sandbox, request: "Request") -> Answer:
     return as_json({"faults": sandbox.faults.left()})
 
 
-def _clear_faults(sandbox: Sandbox, _request: "Request") -> Answer:
+def _clear_faults(sandbox: Sandbox, _request: Request) -> Answer:
     sandbox.faults.clear()
     return as_json({"faults": []})
 
 
-def _notified(sandbox: Sandbox, request: "Request") -> Answer:
+def _notified(sandbox: Sandbox, request: Request) -> Answer:
     fault = sandbox.faults.next("notifications", None)
     if fault:
-        return _apply(request, as_json({}), fault)
+        return with_fault(request, as_json({}), fault)
     sandbox.notifications.append(json.loads(request.body))
     return as_json({}, 202)
 
 
-ROUTES: dict[tuple[str, str], tuple[str, Callable[[Sandbox, "Request"], Answer]]] = {
+def _period_ledger(sandbox: Sandbox, request: Request) -> Answer:
+    first, last = (date.fromisoformat(request.query[name]) for name in ("from", "to"))
+    days = [sandbox.erp.totals(first + timedelta(days=number)) for number in range((last - first).days + 1)]
+    counts = {name: sum(day[name] for day in days) for name in ("records", "valid", "imported", "held")}
+    names = ("validAmount", "importedAmount", "heldAmount")
+    amounts = {name: f"{sum(Decimal(day[name]) for day in days):.2f}" for name in names}
+    return as_json({**counts, **amounts, "faultsFired": sandbox.faults.fired, "requests": dict(sandbox.requests)})
+
+
+ROUTES: dict[tuple[str, str], tuple[str, Callable[[Sandbox, Request], Answer]]] = {
     ("GET", "/"): ("about", lambda _sandbox, _request: as_json({"routes": [" ".join(key) for key in ROUTES]})),
     ("POST", "/identity/oauth2/v2.0/token"): ("identity.token", _token),
     ("GET", "/identity/discovery/v2.0/keys"): ("identity.keys", lambda box, _request: as_json(box.identity.keys())),
@@ -202,12 +199,14 @@ ROUTES: dict[tuple[str, str], tuple[str, Callable[[Sandbox, "Request"], Answer]]
         lambda box, request: as_json({"corrected": box.erp.correct(json.loads(request.body))}),
     ),
     ("GET", "/ledger"): ("ledger", _ledger),
+    ("GET", "/ledger/period"): ("ledger.period", _period_ledger),
     ("GET", "/ledger/records"): ("ledger.records", _ledger_records),
     ("GET", "/faults"): ("faults", lambda box, _: as_json({"left": box.faults.left(), "fired": box.faults.fired})),
     ("POST", "/faults"): ("faults.set", _set_faults),
     ("DELETE", "/faults"): ("faults.clear", _clear_faults),
     ("POST", "/notifications"): ("notifications", _notified),
     ("GET", "/notifications"): ("notifications.list", lambda box, _request: as_json(box.notifications)),
+    **PARTNER_ROUTES,
 }
 
 
@@ -220,7 +219,7 @@ def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = Request(dict(parse_qsl(parts.query)), dict(self.headers.items()), body)
+            request = Request(dict(parse_qsl(parts.query)), dict(self.headers.items()), body, self.path)
             name, route = ROUTES.get((self.command, parts.path), ("unknown", _unknown))
             try:
                 answer = route(sandbox, request)

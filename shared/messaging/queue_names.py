@@ -7,8 +7,9 @@ IMPORT_SLICES = "import-slices"
 NOTIFICATIONS = "notifications"
 HR_EVENTS = "hr-events"
 CALCULATION_REQUESTS = "calculation-requests"
+PAYROLL_EXPORTS = "payroll-exports"
 
-QUEUES = (IMPORT_SLICES, NOTIFICATIONS, HR_EVENTS, CALCULATION_REQUESTS)
+QUEUES = (IMPORT_SLICES, NOTIFICATIONS, HR_EVENTS, CALCULATION_REQUESTS, PAYROLL_EXPORTS)
 
 BROKER_DELIVERIES = 5
 """How often the broker delivers a message before it gives it up (`maxDequeueCount` in host.json)."""

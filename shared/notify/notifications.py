@@ -1,14 +1,17 @@
-"""Tell operators what happened, once per event (INC-06).
+"""Tell what happened, once per event: operators by webhook, everybody concerned by e-mail (INC-06, INC-60).
 
 The channel is an incoming webhook (of a chat or incident tool); where none is configured, the notification is
 kept and shows in the log alone.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from shared.kernel.errors import HubError
 from shared.kernel.message import Message
 from shared.kernel.once import RunOnce
+from shared.notify.mailing import PORTION, Mailing
 
 _log = logging.getLogger(__name__)
 
@@ -24,14 +27,35 @@ class Channel(Protocol):
 class Notifier:
     """Delivers notifications."""
 
-    def __init__(self, channel: Channel | None, once: RunOnce) -> None:
-        """Keep the channel, if there is one."""
+    def __init__(self, channel: Channel | None, once: RunOnce, mailing: Mailing | None = None) -> None:
+        """Keep the channel and who writes e-mails, where there are such."""
         self._channel = channel
         self._once = once
+        self._mailing = mailing
 
     def handle(self, message: Message) -> None:
         """Deliver the notification that a message asks for. Idempotent by the message's ID."""
-        self._once.run("notify", message.id, lambda: self._deliver(message))
+        failures = [self._try(lambda: self._post(message)), self._try(lambda: self._write(message))]
+        for failure in failures:
+            if failure:
+                raise failure
+
+    def _post(self, message: Message) -> None:
+        # What was split up for e-mail alone is none of the operators' business.
+        if message.type != PORTION:
+            self._once.run("notify", message.id, lambda: self._deliver(message))
+
+    def _write(self, message: Message) -> None:
+        if self._mailing:
+            self._mailing.handle(message)
+
+    def _try(self, tell: Callable[[], None]) -> HubError | None:
+        """Tell one way; a failure does not keep the other way from being tried."""
+        try:
+            tell()
+        except HubError as error:
+            return error
+        return None
 
     def _deliver(self, message: Message) -> dict[str, bool]:
         notification = {

@@ -25,6 +25,11 @@ class MappingStore:
         rows = self._table.query(self._tenant, key_from=min(keys), key_before=max(keys) + AFTER)
         return {split_key(row.key)[0]: str(row.values["employeeId"]) for row in rows if row.key in keys}
 
+    def erp_ids_of(self, employee_id: str) -> list[str]:
+        """Return the ERP employee IDs that stand for a hub employee."""
+        rows = self._table.query(self._tenant, equal={"employeeId": employee_id})
+        return [split_key(row.key)[0] for row in rows]
+
     def put(self, mappings: Mapping[str, str]) -> None:
         """Store mappings, ERP employee ID to hub employee ID."""
         rows = [Put(join_key(erp_id), {"employeeId": employee}) for erp_id, employee in mappings.items()]

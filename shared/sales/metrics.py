@@ -88,6 +88,11 @@ class MetricsStore:
         rows = self._read(join_key(self._tenant, period))
         return [_metrics(row) for key, row in rows.items() if key.startswith("employee|")]
 
+    def of_employee(self, period: str, employee_id: str) -> EmployeeMetrics | None:
+        """Return the metrics of one employee in a period, None when he sold nothing."""
+        row = self._table.get(join_key(self._tenant, period), join_key("employee", employee_id))
+        return _metrics(row) if row else None
+
     def _read(self, partition: str) -> dict[str, Row]:
         return {row.key: row for row in self._table.query(partition)}
 

@@ -97,6 +97,12 @@ def staged_sales(table: Table, run: ImportRun, item: Slice, page: int) -> Iterat
         yield _sale(row)
 
 
+def staged_sales_of(table: Table, run: ImportRun, item: Slice, page: int, employee_id: str) -> Iterator[StagedSale]:
+    """Yield what one ERP employee sold on a page of a slice that is done."""
+    for row in table.query(_partition(run, page), equal={"attempt": item.attempt, "employeeId": employee_id}):
+        yield _sale(row)
+
+
 def _partition(run: ImportRun, page: int) -> str:
     return join_key(run.tenant, run.run_id, f"{run.generation}-{page:07d}")
 

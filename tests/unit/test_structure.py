@@ -15,7 +15,7 @@ from shared.access.routes import ROUTES
 from shared.adapters.settings import AuthSettings, ErpSettings, HubSettings, ImportSettings, StorageSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-CAPABILITIES = {"sales", "workforce", "incentives", "notify", "messaging", "health", "access"}
+CAPABILITIES = {"sales", "workforce", "incentives", "payroll", "notify", "messaging", "health", "access"}
 SDKS = {"azure", "requests", "urllib3", "jwt", "pybreaker", "tenacity", "paramiko", "msal"}
 
 
@@ -112,6 +112,9 @@ def test_what_triggers_the_hub() -> None:
         "CalculateIncentives": "calculation-requests",
         "DeadLetterCalculationRequests": "calculation-requests-poison",
         "TakeInCalculations": "calculations-inbox/{name}",
+        "ExportPayroll": "0 20 * * * *",
+        "CarryOnPayrollExport": "payroll-exports",
+        "DeadLetterPayrollExports": "payroll-exports-poison",
         "ImportDroppedFile": "erp-inbox/{name}",
         "DeadLetterImportSlices": "import-slices-poison",
         "DeadLetterNotifications": "notifications-poison",

@@ -1,0 +1,125 @@
+"""The routes of HR, payroll, SFTP and the mailbox."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid
+from local.sandbox.payroll import BatchRefused
+from local.sandbox.routing import Request, as_json, refused_token, with_fault
+from local.sandbox.wire import Answer
+
+if TYPE_CHECKING:
+    from local.sandbox.server import Sandbox
+
+Route = Callable[["Sandbox", Request], Answer]
+SENDGRID_KEY = "local-sendgrid-key"
+ACS_ACCESS_KEY = "bG9jYWwtYWNzLWFjY2Vzcy1rZXk="
+
+
+def _employees(sandbox: "Sandbox", request: Request) -> Answer:
+    page, size = int(request.query.get("page", "1")), int(request.query.get("pageSize", "1000"))
+    fault = sandbox.faults.next("hr.employees", page)
+    if fault and fault.kind == "expired-token":
+        sandbox.identity.revoke_all()
+    if not sandbox.identity.accepts(request.bearer(), "hr"):
+        return refused_token()
+    if page < 1 or not 1 <= size <= 5000:
+        return as_json({"error": "page or pageSize is out of range"}, 400)
+    if fault and fault.kind == "repeated-page":
+        return as_json(sandbox.hr.page(max(1, page - 1), size))
+    answer = as_json(sandbox.hr.page(page, size))
+    return with_fault(request, answer, fault) if fault and fault.kind != "expired-token" else answer
+
+
+def _batch(sandbox: "Sandbox", request: Request) -> Answer:
+    fault = sandbox.faults.next("payroll.batch", None)
+    if fault and fault.kind == "expired-token":
+        sandbox.identity.revoke_all()
+    if not sandbox.identity.accepts(request.bearer(), "payroll"):
+        return refused_token()
+    if fault and fault.kind in ("status", "redirect"):
+        return with_fault(request, as_json({}), fault)
+    try:
+        answer = sandbox.payroll.receive(request.headers.get("X-Idempotency-Key", ""), request.body)
+    except BatchRefused as error:
+        return as_json({"error": str(error)}, error.status)
+    if fault and fault.kind == "wrong-totals":
+        totals = answer["controlTotals"]
+        return as_json(answer | {"controlTotals": totals | {"recordCount": totals["recordCount"] - 1}})
+    if fault and fault.kind == "answer-lost":
+        fault.kind = "reset"
+    return with_fault(request, as_json(answer), fault) if fault else as_json(answer)
+
+
+def _reject(sandbox: "Sandbox", request: Request) -> Answer:
+    given = request.json()
+    sandbox.payroll.reject(given["employeeIds"], given.get("times", 1), given.get("reason", "no bank account"))
+    return as_json({"rejecting": given["employeeIds"]})
+
+
+def _sftp_files(sandbox: "Sandbox", _request: Request) -> Answer:
+    files = sandbox.sftp.files() if sandbox.sftp else {}
+    return as_json({path: content.decode(errors="replace") for path, content in files.items()})
+
+
+def _sftp_faults(sandbox: "Sandbox", request: Request) -> Answer:
+    for fault in request.json()["faults"] if sandbox.sftp else ():
+        assert sandbox.sftp is not None
+        sandbox.sftp.fail_next(fault)
+    return as_json({"left": sandbox.sftp.faults if sandbox.sftp else []})
+
+
+def _mails(sandbox: "Sandbox", _request: Request) -> Answer:
+    return as_json(sandbox.mailbox.messages() if sandbox.mailbox else [])
+
+
+def _fail_mails(sandbox: "Sandbox", request: Request) -> Answer:
+    given = request.json()
+    if sandbox.mailbox:
+        sandbox.mailbox.fail(given["recipient"], given["code"], given.get("times", 1))
+    return as_json({})
+
+
+def _sendgrid(sandbox: "Sandbox", request: Request) -> Answer:
+    if sandbox.mailbox is None:
+        return as_json({"error": "there is no mailbox"}, 404)
+    return receive_sendgrid(sandbox.mailbox, request.headers, request.body, key=SENDGRID_KEY)
+
+
+def _communication_services(sandbox: "Sandbox", request: Request) -> Answer:
+    if sandbox.mailbox is None:
+        return as_json({"error": "there is no mailbox"}, 404)
+    return receive_communication_services(
+        sandbox.mailbox, request.target, request.headers, request.body, access_key=ACS_ACCESS_KEY
+    )
+
+
+def _healthy(name: str) -> Route:
+    def answer(sandbox: "Sandbox", request: Request) -> Answer:
+        fault = sandbox.faults.next(f"{name}.health", None)
+        healthy = as_json({"status": "healthy"})
+        return with_fault(request, healthy, fault) if fault else healthy
+
+    return answer
+
+
+PARTNER_ROUTES: dict[tuple[str, str], tuple[str, Route]] = {
+    ("GET", "/hr/api/health"): ("hr.health", _healthy("hr")),
+    ("GET", "/hr/api/v1/employees"): ("hr.employees", _employees),
+    ("POST", "/hr/employees"): ("hr.change", lambda box, request: as_json({"changed": box.hr.change(request.json())})),
+    ("POST", "/hr/deliver"): ("hr.deliver", lambda box, request: as_json(box.hr.deliver(request.json()))),
+    ("GET", "/hr/ledger"): (
+        "hr.ledger",
+        lambda box, _: as_json({"employees": box.hr.everybody(), "events": len(box.hr.events)}),
+    ),
+    ("GET", "/payroll/api/health"): ("payroll.health", _healthy("payroll")),
+    ("POST", "/payroll/api/v1/incentives/batch"): ("payroll.batch", _batch),
+    ("POST", "/payroll/reject"): ("payroll.reject", _reject),
+    ("GET", "/payroll/ledger"): ("payroll.ledger", lambda box, _: as_json(box.payroll.ledger())),
+    ("GET", "/sftp/files"): ("sftp.files", _sftp_files),
+    ("POST", "/sftp/faults"): ("sftp.faults", _sftp_faults),
+    ("GET", "/mailbox"): ("mailbox", _mails),
+    ("POST", "/mailbox/failures"): ("mailbox.failures", _fail_mails),
+    ("POST", "/sendgrid/v3/mail/send"): ("sendgrid.send", _sendgrid),
+    ("POST", "/communication-services/emails:send"): ("communication-services.send", _communication_services),
+}
