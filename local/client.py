@@ -25,6 +25,28 @@ class HubClient:
         answer.raise_for_status()
         return answer.json()["data"]
 
+    def raw(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401
+        """Return an answer as it came. HTTPError."""
+        answer = self.session.request(method, f"{self.base}{path}", timeout=60, **options)
+        answer.raise_for_status()
+        return answer
+
+    def status(self, method: str, path: str, **options: Any) -> int:  # noqa: ANN401
+        """Return the status that a call is answered with."""
+        return self.session.request(method, f"{self.base}{path}", timeout=60, **options).status_code
+
+    def all(self, path: str, **query: str) -> list[Any]:
+        """Return all items of a listing."""
+        items: list[Any] = []
+        parameters = {"pageSize": "1000", **query}
+        while True:
+            content = self.raw("GET", path, params=parameters).json()
+            items += content["data"]
+            token = content["metadata"].get("nextPageToken")
+            if not token:
+                return items
+            parameters["pageToken"] = token
+
     def ask_sandbox(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
         """Return what the sandbox answers."""
         answer = self.session.request(method, f"{self.sandbox}{path}", timeout=30, **options)

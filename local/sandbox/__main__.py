@@ -19,9 +19,10 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=10_000, help="sales a day")
     parser.add_argument("--employees", type=int, default=200)
     parser.add_argument("--stores", type=int, default=2)
+    parser.add_argument("--sprinkle", action="store_true", help="a few bad records on small days too")
     parser.add_argument("--time-zone", type=ZoneInfo, default=ZoneInfo("Europe/Berlin"))
     given = parser.parse_args()
-    shape = Shape(given.seed, given.records, given.employees, given.stores, given.time_zone)
+    shape = Shape(given.seed, given.records, given.employees, given.stores, given.time_zone, sprinkle=given.sprinkle)
     try:
         sandbox = Sandbox(shape, given.port, sftp_port=given.sftp_port, mail_port=given.mail_port)
     except OSError as error:

@@ -53,7 +53,28 @@ DEMO = (
     Fault("erp.sales", "cut-json", page=7),
     Fault("erp.sales", "expired-token", page=9),
 )
-"""What `make demo FAULTS=1` plays: every kind of trouble once, never three times in a row."""
+"""What the tests of the import play."""
+
+STORY = (
+    Fault("erp.sales", "status", status=429, retry_after="1", after=3),
+    Fault("erp.sales", "status", status=503, after=9),
+    Fault("erp.sales", "slow", seconds=3, after=12),
+    Fault("erp.sales", "repeated-page", page=2, after=5),
+    Fault("erp.sales", "cut-json", after=20),
+    Fault("erp.sales", "expired-token", after=20),
+    Fault("hr.employees", "status", page=1, status=429, retry_after="1"),
+    Fault("hr.employees", "repeated-page", page=2),
+    Fault("hr.employees", "cut-json", page=3),
+    Fault("hr.employees", "slow", page=4, seconds=3),
+    Fault("payroll.batch", "status", status=503),
+    Fault("payroll.batch", "answer-lost"),
+    Fault("payroll.batch", "expired-token"),
+    Fault("notifications", "status", status=503),
+)
+
+"""What `make demo FAULTS=1` plays: every partner misbehaves, none so often in a row that its circuit opens."""
+
+PRESETS = {"import": DEMO, "demo": STORY}
 
 
 class Faults:

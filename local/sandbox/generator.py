@@ -27,6 +27,8 @@ class Shape:
     stores: int = 2
     zone: ZoneInfo = BERLIN
     dirty: bool = True
+    sprinkle: bool = False
+    """A few bad records on days that are too small for all kinds of them: another kind each day."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def employees_of(shape: Shape) -> list[dict[str, str]]:
 
 def lines_of(shape: Shape, day: date) -> Iterator[Line]:
     """Yield the lines of a day, in the order of the ERP's pages."""
-    spoilt = _spoilt(shape)
+    spoilt = _spoilt(shape, day)
     for index in range(shape.records):
         record = _record(shape, day, index)
         kind = spoilt.get(index)
@@ -93,8 +95,12 @@ def _record(shape: Shape, day: date, index: int) -> Record:
     }
 
 
-def _spoilt(shape: Shape) -> dict[int, str]:
+def _spoilt(shape: Shape, day: date) -> dict[int, str]:
     """Return which lines are not as they should be; all positions lie in the first thousand or repeat from there."""
+    if shape.sprinkle and 100 <= shape.records < FEWEST_DIRTY:
+        bad = [kind for kind in _SPOILERS if not kind.startswith("Unmapped")]
+        unmapped = ("Unmapped", "Unmapped2")[day.day % 2]
+        return {11: bad[day.toordinal() % len(bad)], 34: "DuplicateInPage", 57: unmapped}
     if not shape.dirty or shape.records < FEWEST_DIRTY:
         return {}
     kinds = [*_SPOILERS, *_SPOILERS, *["DuplicateInPage"] * 5, *["Unmapped", "Unmapped2"] * 2]

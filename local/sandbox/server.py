@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from local.sandbox.erp import MAX_PAGE_SIZE, Erp
-from local.sandbox.faults import DEMO, Fault, Faults
+from local.sandbox.faults import PRESETS, Fault, Faults
 from local.sandbox.generator import Shape, employees_of
 from local.sandbox.hr import Hr
 from local.sandbox.identity import Identity, TokenRefused
@@ -157,8 +157,8 @@ def _ledger_records(sandbox: Sandbox, request: Request) -> Answer:
 def _set_faults(sandbox: Sandbox, request: Request) -> Answer:
     given = json.loads(request.body or b"[]")
     try:
-        script = list(DEMO) if given == {"preset": "demo"} else [Fault(**one) for one in given]
-    except (TypeError, ValueError) as error:
+        script = list(PRESETS[given["preset"]]) if isinstance(given, dict) else [Fault(**one) for one in given]
+    except (TypeError, ValueError, KeyError) as error:
         return as_json({"error": str(error)}, 400)
     sandbox.faults.add(script)
     return as_json({"faults": sandbox.faults.left()})

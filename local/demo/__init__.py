@@ -1,0 +1,1 @@
+"""`make demo`: a month of sales becomes pay, and every cent is accounted for."""
