@@ -117,8 +117,17 @@ def _checks(seen: Seen, sandbox: Sandbox, on_sftp: dict[str, str]) -> dict[str, 
         "every sale of the traced is accounted for": all(
             day["unexplained"] == "0.00" for trace in seen.traces for day in trace["salesDays"]
         ),
-        "mails went out": len(sandbox.mails) > len(seen.calculations),
+        "everybody was told once": Counter(
+            mail["to"] for mail in sandbox.mails if str(mail["subject"]).startswith("Your incentive")
+        )
+        == Counter(_addresses(seen, sandbox)),
     }
+
+
+def _addresses(seen: Seen, sandbox: Sandbox) -> Iterable[str]:
+    """Yield the address of everybody for whom something was calculated, once for each calculation."""
+    address = {one["employeeId"]: one["email"] for one in sandbox.people}
+    return (address[one["employeeId"]] for one in seen.calculations if one["kind"] == "Plan")
 
 
 def _imports(seen: Seen) -> dict[str, Any]:

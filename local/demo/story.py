@@ -180,6 +180,7 @@ class Story:
     def look_back(self) -> None:
         """Everything is collected for the account."""
         self.seen.calculations = self._calculations()
+        self._await_mails(self.seen.calculation["created"])
         for export in self.seen.exports:
             file = self.admin.raw("GET", f"/admin/exports/{export['exportId']}/file")
             self.seen.files[export["exportId"]] = file.content.decode()
@@ -187,6 +188,15 @@ class Story:
         refused = self.seen.exports[0]["rejectedRecords"][0]["employeeId"]
         for employee_id in (amended["employeeId"], refused, NEWCOMERS[0][0]):
             self.seen.traces.append(self.admin.call("GET", f"/trace/{employee_id}/{self.seen.period}"))
+
+    def _await_mails(self, number: int) -> None:
+        """Wait until everybody was told what was calculated for him; e-mails go out beside everything else."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            mails = self.admin.ask_sandbox("GET", "/mailbox")
+            if sum(str(mail["subject"]).startswith("Your incentive") for mail in mails) >= number:
+                return
+            time.sleep(0.3)
 
     def _export(self) -> None:
         begun = self.admin.call("POST", "/admin/exports/trigger", json={"period": self.seen.period})

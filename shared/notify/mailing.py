@@ -41,8 +41,8 @@ class PayFact:
 class PayFacts(Protocol):
     """The port to calculations and people."""
 
-    def drafts(self, period: str) -> Iterator[str]:
-        """Yield the IDs of a period's drafts that were computed here."""
+    def computed(self, period: str) -> Iterator[str]:
+        """Yield the IDs of a period's calculations that were computed here."""
         ...
 
     def facts(self, ids: Sequence[str]) -> list[PayFact]:
@@ -84,7 +84,7 @@ class Mailing:
         """
         match message.type:
             case "calculation.completed":
-                self._in_portions(message, self._pay().drafts(message.subject))
+                self._in_portions(message, self._pay().computed(message.subject))
             case "approval.approved" | "approval.rejected":
                 self._in_portions(message, (str(one) for one in _list(message.data["ids"])))
                 self._tell_submitter(message)

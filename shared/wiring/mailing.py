@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from shared.adapters.mail_providers import mail_provider
-from shared.incentives.calculation import Calculation, Kind, State
+from shared.incentives.calculation import Calculation, Kind
 from shared.kernel.money import amount_text
 from shared.notify.delivery import MAIL_LOG, MailDelivery
 from shared.notify.mailing import AddressLists, Mailing, PayFact
@@ -32,9 +32,12 @@ class CalculationFacts:
         """Keep where calculations and people are."""
         self._hub = hub
 
-    def drafts(self, period: str) -> Iterator[str]:
-        """Yield the IDs of a period's drafts that were computed here."""
-        found = self._hub.incentives.calculations.of_period(period, state=State.DRAFT)
+    def computed(self, period: str) -> Iterator[str]:
+        """Yield the IDs of a period's calculations that were computed here.
+
+        Whatever their state is by now: the e-mail is made later than the event, and is sent once for each amount.
+        """
+        found = self._hub.incentives.calculations.of_period(period)
         return (one.calculation_id for one in found if one.kind is Kind.PLAN)
 
     def facts(self, ids: Sequence[str]) -> list[PayFact]:
