@@ -1,0 +1,6 @@
+"""A test double of Azure Service Bus: an AMQP 1.0 server that the official SDK connects to."""
+
+from tests.servicebus.double import QueuedMessage, ServiceBusDouble
+from tests.servicebus.queue_state import Counters, MessageState, QueueRules
+
+__all__ = ["Counters", "MessageState", "QueueRules", "QueuedMessage", "ServiceBusDouble"]
