@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from proton import Condition, Delivery, Link, Sender, symbol
@@ -10,6 +11,9 @@ from proton import Condition, Delivery, Link, Sender, symbol
 from tests.servicebus.encoding import as_delivered
 from tests.servicebus.management import error_of
 from tests.servicebus.queue_state import LockLost, NotAllowed, QueueState, StoredMessage
+
+ORIGIN: Any = {symbol("origin"): "service bus double"}
+"""The details of every error: the SDK fails, or waits for ever, when an error has none."""
 
 
 @dataclass(eq=False)
@@ -113,8 +117,8 @@ def _detail(delivery: Delivery, name: str) -> str | None:
 
 
 def condition_of(error: Exception) -> Condition:
-    """Return the error as clients want it: they wait for ever when the map of details is missing."""
-    return Condition(error_of(error)[1], str(error), {symbol("origin"): "service bus double"})
+    """Return the error as clients want it."""
+    return Condition(error_of(error)[1], str(error), ORIGIN)
 
 
 def deletes_on_receipt(link: Link) -> bool:

@@ -122,6 +122,11 @@ class ServiceBusDouble:
         with self._broker.lock:
             return self._broker.queue(queue).count_of(MessageState.SCHEDULED)
 
+    def clear(self, queue: str) -> None:
+        """Remove every message of a queue, the dead letters too."""
+        with self._broker.lock:
+            self._broker.queue(queue).clear()
+
     def counters(self, queue: str) -> Counters:
         """Return what has happened to a queue so far."""
         with self._broker.lock:

@@ -209,6 +209,16 @@ class QueueState:
         self.advance()
         return sum(1 for one in self._messages.values() if one.state is state)
 
+    def clear(self) -> None:
+        """Remove every message, locked and dead ones too; what was locked is lost for those who hold it."""
+        self._messages.clear()
+        self._locked.clear()
+        self._ready.clear()
+        self._due.clear()
+        self._lock_ends.clear()
+        if self.dead_letters is not None:
+            self.dead_letters.clear()
+
     def next_change_at(self) -> float | None:
         """Return when a lock ends or a scheduled message is due, at the earliest; None when nothing is awaited."""
         while self._lock_ends and self._lock_ends[0][2] not in self._locked:

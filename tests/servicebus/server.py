@@ -14,7 +14,7 @@ from tests.servicebus.broker import (
     managed_entity_of,
     send,
 )
-from tests.servicebus.consumers import Consumer, Consumers, condition_of, deletes_on_receipt, settle
+from tests.servicebus.consumers import ORIGIN, Consumer, Consumers, condition_of, deletes_on_receipt, settle
 from tests.servicebus.encoding import Malformed
 from tests.servicebus.management import execute, put_token
 from tests.servicebus.queue_state import QueueState
@@ -44,8 +44,9 @@ class Server(Handler):
 
     def on_drop(self, event: Any) -> None:
         """Cut every connection, as a broker that restarts."""
-        for connection in self._connections:
-            connection.condition = Condition("amqp:connection:forced", "The connection was closed by the broker.")
+        for connection in list(self._connections):
+            self._forget(connection)
+            connection.condition = Condition("amqp:connection:forced", "The broker has closed the connection.", ORIGIN)
             connection.close()
 
     def on_connection_remote_open(self, event: Any) -> None:
@@ -139,7 +140,8 @@ class Server(Handler):
     def _take_in(self, link: Link, delivery: Delivery) -> None:
         transfer = bytes(link.recv(delivery.pending) or b"")
         link.advance()
-        link.flow(1)
+        if link.credit < _CREDIT // 2:
+            link.flow(_CREDIT - link.credit)
         if link.queue is None or link.managed is not None:
             delivery.update(Delivery.ACCEPTED)
             delivery.settle()
