@@ -190,7 +190,8 @@ class Server(Handler):
         self._pump(queue)
 
     def _leave(self, link: Link) -> None:
-        if hasattr(link, "consumer"):
+        if hasattr(link, "consumer") and link.consumer in link.connection.consumers:
+            link.connection.consumers.remove(link.consumer)
             self._consumers.remove(link.consumer)
 
     def _forget(self, connection: Connection) -> None:
