@@ -28,6 +28,7 @@ CLIENTS = {
     "hub-payroll": Client("payroll-secret", "payroll"),
     "admin": Client("admin-secret", AUDIENCE, {"roles": ["DSIF.Admin"]}),
     "approver": Client("approver-secret", AUDIENCE, {"roles": ["DSIF.Approver"]}),
+    "stranger": Client("stranger-secret", AUDIENCE, {}),
     "reader": Client("reader-secret", AUDIENCE, {"scp": "Employees.Read Calculations.Read"}),
 }
 
