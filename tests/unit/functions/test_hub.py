@@ -9,7 +9,6 @@ from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
 
-
 PARTS = ["storage", "queues", "erp", "hr", "payroll", "payroll-sftp", "e-mail"]
 
 
