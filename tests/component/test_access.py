@@ -27,17 +27,22 @@ from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
 
-USERS = ("admin", "approver", "reader", "stranger")
-"""An Admin, an Approver, one with the scopes to read employees and calculations, one with no role and no scope."""
+USERS = ("admin", "approver", "admin-app", "approver-app", "reader", "stranger")
+"""An Admin and an Approver themselves; an app that acts for an Admin and was granted to read employees; one that acts
+for an Approver and was granted to read calculations and to approve; one with the scopes to read; one with nothing."""
 
-READERS = {"admin", "reader"}
-DECIDERS = {"admin", "approver"}
-MAY = {route.function: {"admin"} for route in ROUTES} | {
-    "ListEmployees": READERS,
-    "GetEmployee": READERS,
-    "ListCalculations": READERS | DECIDERS,
-    "GetCalculation": READERS | DECIDERS,
-    "Trace": READERS | DECIDERS,
+ADMINS = {"admin", "admin-app"}
+EMPLOYEE_READERS = {*ADMINS, "reader"}
+CALCULATION_READERS = {*ADMINS, "approver", "approver-app", "reader"}
+DECIDERS = {"admin", "approver", "approver-app"}
+MAY = {route.function: ADMINS for route in ROUTES} | {
+    "MapEmployees": {"admin"},
+    "StartEmployeeSync": {"admin"},
+    "ListEmployees": EMPLOYEE_READERS,
+    "GetEmployee": EMPLOYEE_READERS,
+    "ListCalculations": CALCULATION_READERS,
+    "GetCalculation": CALCULATION_READERS,
+    "Trace": CALCULATION_READERS,
     "ApproveCalculation": DECIDERS,
     "ApproveCalculations": DECIDERS,
     "RejectCalculation": DECIDERS,
