@@ -136,7 +136,7 @@ def _admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -
     principal = ANONYMOUS
     if not route.requirement.anonymous:
         principal = hub.access_tokens.principal(request.headers.get("Authorization"))
-        if not principal.may(route.requirement):
+        if not route.requirement.met_by(principal):
             raise Forbidden(f"this needs {route.requirement.describe()}")
     size = len(request.get_body())
     if size > MAX_BODY_BYTES:

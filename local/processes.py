@@ -75,7 +75,8 @@ class Stack:
             provision(StorageAccount(self.azurite.connection_string))
             port, sftp, mail = (str(self.ports[name]) for name in ("sandbox", "sftp", "mail"))
             own = ["--port", port, "--sftp-port", sftp, "--mail-port", mail]
-            self._start("sandbox", [sys.executable, "-m", "local.sandbox", *own, *self._sandbox_options])
+            command = [sys.executable, "-m", "local.sandbox", *own, *self._sandbox_options]
+            self._start("sandbox", command, other_ports=("sftp", "mail"))
             self.start_host()
         except AzuriteError as error:
             self._stop()
@@ -112,11 +113,14 @@ class Stack:
                     raise StartError(f"{name} has ended; see {self._logs / name}.log")
             time.sleep(0.3)
 
-    def _start(self, name: str, command: list[str]) -> None:
+    def _start(self, name: str, command: list[str], other_ports: tuple[str, ...] = ()) -> None:
+        for one in (name, *other_ports):
+            if _listens(self.ports[one]):
+                variable = f"{one.upper()}_PORT"
+                raise StartError(
+                    f"port {self.ports[one]} for the {one} is taken: choose another with {variable}=<port>"
+                )
         port = self.ports[name]
-        if _listens(port):
-            variable = f"{name.upper()}_PORT"
-            raise StartError(f"port {port} for the {name} is taken: choose another with {variable}=<port>")
         self._logs.mkdir(parents=True, exist_ok=True)
         log = (self._logs / f"{name}.log").open("ab")
         self._files.append(log)

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,11 +15,13 @@ from rich.table import Table
 
 from local.demo.account import Sandbox, account_of
 from local.demo.story import Story
-from local.processes import ROOT, Stack, StartError
+from local.processes import Stack, StartError
+from local.sandbox.generator import FEWEST_SPRINKLED
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
 
-REPORT = ROOT / "build" / "demo-report.json"
+FEWEST_RECORDS = 31 * FEWEST_SPRINKLED
+REPORT = Path("build/demo-report.json")
 SETTINGS = {"ERP_PAGE_SIZE": "100", "HR_PAGE_SIZE": "50", "HUB_MESSAGE_RETRY_DELAYS": "1,3,10"}
 """Small pages, so that there are many; short waits between attempts."""
 IMPATIENT = {
@@ -41,7 +44,10 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=10_000, help="sales in the month, about")
     parser.add_argument("--date", type=date.fromisoformat, default=date(2025, 1, 1), help="any day of the month")
     parser.add_argument("--faults", type=int, choices=(0, 1), default=0)
+    parser.add_argument("--report", type=Path, default=REPORT, help="where the account is written as JSON")
     given = parser.parse_args()
+    if given.records < FEWEST_RECORDS:
+        parser.error(f"--records {given.records}: at least {FEWEST_RECORDS}, so that every day has some of everything")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console()
     a_day = str(max(1, round(given.records / 31)))
@@ -59,9 +65,11 @@ def main() -> int:
         console.print("interrupted; everything is stopped")
         return 130
     report["seconds"] = {"start": round(started, 2), **report["seconds"]}
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    target: Path = given.report
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     _print(console, report)
+    console.print(f"the report is {target}")
     return 0 if report["reconciled"] else 1
 
 
@@ -103,7 +111,7 @@ def _print(console: Console, report: dict[str, Any]) -> None:
         if not good:
             console.print(f"[red]does not reconcile: {name}")
     verdict = "[green]reconciled to the cent" if report["reconciled"] else "[red]NOT reconciled"
-    console.print(f"{verdict}; the report is build/{REPORT.name}")
+    console.print(verdict)
 
 
 def _export_line(export: dict[str, Any]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import socket
 import sys
 from zoneinfo import ZoneInfo
 
@@ -26,7 +27,7 @@ def main() -> int:
     try:
         sandbox = Sandbox(shape, given.port, sftp_port=given.sftp_port, mail_port=given.mail_port)
     except OSError as error:
-        print(f"a port is taken ({error}): choose others with --port, --sftp-port, --mail-port", file=sys.stderr)
+        print(_what_to_do(given, error), file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"sandbox at {sandbox.url}", flush=True)
@@ -35,6 +36,17 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _what_to_do(given: argparse.Namespace, error: OSError) -> str:
+    """Name the port that is taken, and how another one is chosen."""
+    for option, variable in (("port", "SANDBOX"), ("sftp-port", "SFTP"), ("mail-port", "MAIL")):
+        port: int = getattr(given, option.replace("-", "_"))
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            return f"port {port} is taken: choose another with --{option} ({variable}_PORT for make)"
+    return f"the sandbox cannot listen: {error}"
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ CLIENTS = {
     "hub-payroll": Client("payroll-secret", "payroll"),
     "admin": Client("admin-secret", AUDIENCE, {"roles": ["DSIF.Admin"]}),
     "approver": Client("approver-secret", AUDIENCE, {"roles": ["DSIF.Approver"]}),
+    "admin-app": Client("admin-app-secret", AUDIENCE, {"roles": ["DSIF.Admin"], "scp": "Employees.Read"}),
+    "approver-app": Client(
+        "approver-app-secret", AUDIENCE, {"roles": ["DSIF.Approver"], "scp": "Approvals.Write Calculations.Read"}
+    ),
+    "stranger": Client("stranger-secret", AUDIENCE, {}),
     "reader": Client("reader-secret", AUDIENCE, {"scp": "Employees.Read Calculations.Read"}),
 }
 

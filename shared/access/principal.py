@@ -1,10 +1,6 @@
 """Who calls (INC-31)."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from shared.access.requirement import Requirement
 
 ADMIN = "DSIF.Admin"
 APPROVER = "DSIF.Approver"
@@ -21,10 +17,6 @@ class Principal:
     """Everything that the token calls the caller, in lower case: tells whether something concerns himself."""
     address: str = field(default="", repr=False)
     """His e-mail address, where the token has one."""
-
-    def may(self, requirement: "Requirement") -> bool:
-        """Tell whether the caller has what a route requires."""
-        return requirement.met_by(self)
 
 
 ANONYMOUS = Principal("anonymous")

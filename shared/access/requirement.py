@@ -11,13 +11,20 @@ class Requirement:
 
     any_role: frozenset[str] = frozenset()
     any_scope: frozenset[str] = frozenset()
+    delegated_scope: str = ""
+    """What an app that acts for a person must have been granted as well, whatever the person's own roles are. A token
+    with scopes is such an app's; one without any is the caller's own."""
     anonymous: bool = False
     signed: bool = False
     """The endpoint itself verifies a webhook's signature."""
 
     def met_by(self, principal: Principal) -> bool:
         """Tell whether a caller has what is needed."""
-        return self.anonymous or bool(self.any_role & principal.roles or self.any_scope & principal.scopes)
+        if self.anonymous:
+            return True
+        if principal.scopes and self.delegated_scope and self.delegated_scope not in principal.scopes:
+            return False
+        return bool(self.any_role & principal.roles or self.any_scope & principal.scopes)
 
     def describe(self) -> str:
         """Return what is needed, in words."""
@@ -27,12 +34,16 @@ class Requirement:
             return "nothing"
         names = [f"role {name}" for name in sorted(self.any_role)]
         names += [f"scope {name}" for name in sorted(self.any_scope)]
-        return " or ".join(names)
+        delegated = (
+            f" (an app that acts for somebody: and scope {self.delegated_scope})" if self.delegated_scope else ""
+        )
+        return " or ".join(names) + delegated
 
 
 ANYONE = Requirement(anonymous=True)
 SIGNED = Requirement(anonymous=True, signed=True)
 ADMINS = Requirement(any_role=frozenset({ADMIN}))
-APPROVERS = Requirement(any_role=frozenset({ADMIN, APPROVER}))
+EMPLOYEE_ADMINS = Requirement(any_role=frozenset({ADMIN}), delegated_scope="Employees.Write")
+APPROVERS = Requirement(any_role=frozenset({ADMIN, APPROVER}), delegated_scope="Approvals.Write")
 EMPLOYEE_READERS = Requirement(frozenset({ADMIN}), frozenset({"Employees.Read"}))
 CALCULATION_READERS = Requirement(frozenset({ADMIN, APPROVER}), frozenset({"Calculations.Read"}))

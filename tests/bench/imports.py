@@ -9,6 +9,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -17,7 +18,7 @@ import requests
 
 from shared.hub import Hub
 from shared.kernel.keys import join_key
-from shared.kernel.message import parse_message
+from shared.kernel.message import Message, parse_message
 from shared.kernel.table import Put
 from shared.sales.employees import map_employees
 from shared.sales.handle import handle_import_message
@@ -64,7 +65,7 @@ def run_import(hub: Hub, day: date) -> dict[str, Any]:
     count = hub.storage_account.transactions
     before, began = count.total, time.perf_counter()
     run_id = start_import(hub.sales, StartRequest(day, Trigger.API, "bench"))
-    drain(hub)
+    drain(hub, "import-slices", lambda message: handle_import_message(hub.sales, message))
     seconds = time.perf_counter() - began
     run = hub.sales.runs.get(run_id)
     return {
@@ -77,16 +78,16 @@ def run_import(hub: Hub, day: date) -> dict[str, Any]:
     }
 
 
-def drain(hub: Hub) -> None:
-    """Process the import queue until it is empty."""
-    client = hub.storage_account.queues.get_queue_client("import-slices")
+def drain(hub: Hub, queue: str, handle: Callable[[Message], None]) -> None:
+    """Process a queue until it is empty; `polls` counts the requests that take messages off it."""
+    client = hub.storage_account.queues.get_queue_client(queue)
     polls = 0
     while True:
         polls += 1
         messages = list(client.receive_messages(max_messages=1))
         if not messages:
             break
-        handle_import_message(hub.sales, parse_message(base64.b64decode(messages[0].content)))
+        handle(hub.queues.resolve(parse_message(base64.b64decode(messages[0].content))))
         client.delete_message(messages[0])
         polls += 1
     hub.__dict__["polls"] = polls

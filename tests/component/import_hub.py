@@ -15,6 +15,8 @@ from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
 
 IMPORT_QUEUE = "import-slices"
+NO_HOST_KEY = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+"""A fingerprint that no server has."""
 
 
 def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
@@ -31,6 +33,23 @@ def environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
         "ERP_KNOWN_STORES": "S001,S002",
         "ERP_RETRY_FIRST_DELAY": "0.01",
         "ERP_CALL_TIMEOUT": "2",
+        "HR_BASE_URL": f"{sandbox.url}/hr",
+        "HR_TOKEN_URL": f"{sandbox.url}/identity/oauth2/v2.0/token",
+        "HR_CLIENT_ID": "hub-hr",
+        "HR_CLIENT_SECRET": "hr-secret",
+        "HR_RETRY_FIRST_DELAY": "0.01",
+        "HR_WEBHOOK_SECRET": "a secret of the HR system",
+        "PAYROLL_BASE_URL": f"{sandbox.url}/payroll",
+        "PAYROLL_TOKEN_URL": f"{sandbox.url}/identity/oauth2/v2.0/token",
+        "PAYROLL_CLIENT_ID": "hub-payroll",
+        "PAYROLL_CLIENT_SECRET": "payroll-secret",
+        "PAYROLL_RETRY_FIRST_DELAY": "0.01",
+        "SFTP_HOST": "127.0.0.1",
+        "SFTP_PORT": str(sandbox.sftp.port if sandbox.sftp else 7022),
+        "SFTP_USERNAME": "hub",
+        "SFTP_PASSWORD": "sftp-password",
+        "SFTP_HOST_KEY": sandbox.sftp.host_key_line if sandbox.sftp else NO_HOST_KEY,
+        "SFTP_RETRY_FIRST_DELAY": "0.01",
         "AUTH_ISSUER": f"{sandbox.url}/identity/v2.0",
         "AUTH_JWKS_URL": f"{sandbox.url}/identity/discovery/v2.0/keys",
         **more,

@@ -7,7 +7,7 @@ import pytest
 
 from shared.access.bearer import MAX_TOKEN_CHARACTERS, BearerTokens
 from shared.access.principal import ADMIN, ANONYMOUS, APPROVER, Principal
-from shared.access.requirement import ADMINS, ANYONE, Requirement
+from shared.access.requirement import ADMINS, ANYONE, APPROVERS, Requirement
 from shared.kernel.errors import Unauthenticated
 
 
@@ -82,12 +82,17 @@ READERS = Requirement(any_role=frozenset({ADMIN}), any_scope=frozenset({"Employe
         (Principal("a", scopes=frozenset({ADMIN})), ADMINS, False),
         (Principal("a", scopes=frozenset({"Employees.Read"})), READERS, True),
         (Principal("a", frozenset({ADMIN})), Requirement(), False),
+        (Principal("a", frozenset({APPROVER})), APPROVERS, True),
+        (Principal("a", frozenset({APPROVER}), frozenset({"Calculations.Read"})), APPROVERS, False),
+        (Principal("a", frozenset({APPROVER}), frozenset({"Approvals.Write"})), APPROVERS, True),
+        (Principal("a", scopes=frozenset({"Approvals.Write"})), APPROVERS, False),
     ],
 )
 def test_who_may_what(principal: Principal, requirement: Requirement, may: bool) -> None:
-    assert principal.may(requirement) is may
+    assert requirement.met_by(principal) is may
 
 
 def test_a_requirement_says_what_it_needs() -> None:
     assert READERS.describe() == "role DSIF.Admin or scope Employees.Read"
     assert ANYONE.describe() == "nothing"
+    assert "and scope Approvals.Write" in APPROVERS.describe()

@@ -19,6 +19,19 @@ GOOD = {
     "ERP_TOKEN_URL": "http://127.0.0.1:9000/token",
     "ERP_CLIENT_ID": "client",
     "ERP_CLIENT_SECRET": "hidden",
+    "HR_BASE_URL": "https://hr.example.com",
+    "HR_TOKEN_URL": "https://hr.example.com/token",
+    "HR_CLIENT_ID": "client",
+    "HR_CLIENT_SECRET": "hidden",
+    "HR_WEBHOOK_SECRET": "0123456789abcdef",
+    "PAYROLL_BASE_URL": "https://payroll.example.com",
+    "PAYROLL_TOKEN_URL": "https://payroll.example.com/token",
+    "PAYROLL_CLIENT_ID": "client",
+    "PAYROLL_CLIENT_SECRET": "hidden",
+    "SFTP_HOST": "sftp.example.com",
+    "SFTP_USERNAME": "hub",
+    "SFTP_PASSWORD": "hidden",
+    "SFTP_HOST_KEY": "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
     "AUTH_ISSUER": "https://login.example.com/",
     "AUTH_JWKS_URL": "https://login.example.com/keys",
 }
@@ -27,6 +40,9 @@ READ: dict[str, Callable[[Settings], Any]] = {
     "storage": lambda settings: settings.storage,
     "erp": lambda settings: settings.erp,
     "imports": lambda settings: settings.imports,
+    "hr": lambda settings: settings.hr,
+    "payroll": lambda settings: settings.payroll,
+    "sftp": lambda settings: settings.sftp,
     "auth": lambda settings: settings.auth,
 }
 
@@ -95,6 +111,14 @@ def test_nothing_fails_before_a_setting_is_used() -> None:
         ("imports", "ERP_CURRENCY", "euro", "should match pattern"),
         ("imports", "PAY_CALENDAR", "weekly", "'month' or 'two-weeks'"),
         ("imports", "IMPORT_EXPECTED_BY", "25:00", "hour"),
+        ("hr", "HR_WEBHOOK_SECRET", "short", "at least 16"),
+        ("hr", "HR_MAX_TERMINATION_SHARE", "2", "less than or equal to 1"),
+        ("payroll", "APPROVAL_DEADLINE", "5 25:00", "should match pattern"),
+        ("payroll", "PAYROLL_CURRENCY", "euro", "should match pattern"),
+        ("sftp", "SFTP_HOST_KEY", "", "is missing"),
+        ("sftp", "SFTP_HOST_KEY", "any", "key"),
+        ("sftp", "SFTP_PORT", "70000", "less than or equal to 65535"),
+        ("sftp", "SFTP_DIRECTORY", "incoming", "should match pattern"),
         ("auth", "AUTH_ISSUER", "", "is missing"),
         ("auth", "AUTH_JWKS_URL", "http://login.example.com/keys", "must use https"),
     ],
@@ -110,7 +134,17 @@ def test_a_wrong_setting_is_named_with_what_is_wrong(group: str, name: str, valu
 
 def test_problems_lists_everything_at_once() -> None:
     problems = Settings({"ERP_PAGE_SIZE": "0", "HUB_TENANT": "!", "PAY_CALENDAR": "moon"}).problems()
-    assert {problem.field for problem in problems} >= {*GOOD, "ERP_PAGE_SIZE", "HUB_TENANT", "PAY_CALENDAR"}
+    assert {problem.field for problem in problems} >= {*GOOD} - {"SFTP_PASSWORD"} | {
+        "ERP_PAGE_SIZE",
+        "HUB_TENANT",
+        "PAY_CALENDAR",
+    }
+
+
+@pytest.mark.parametrize("given", [{"SFTP_PRIVATE_KEY": "a key"}, {"SFTP_PASSWORD": ""}], ids=["both", "neither"])
+def test_there_is_one_way_into_the_sftp_server(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="give either SFTP_PRIVATE_KEY or SFTP_PASSWORD"):
+        _ = Settings(GOOD | given).sftp
 
 
 def test_no_value_of_a_setting_is_told() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.settings import Settings
-from shared.adapters.settings import _Group as SettingsGroup
+from shared.adapters.settings.kinds import Group as SettingsGroup
 from shared.messaging.queue_names import BROKER_DELIVERIES, QUEUES, poison_queue_of
 from shared.provision import QUEUES as PROVISIONED
 from shared.sales.context import IMPORT_QUEUE, NOTIFICATION_QUEUE

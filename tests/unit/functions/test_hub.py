@@ -9,6 +9,8 @@ from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
 
+PARTS = ["storage", "queues", "erp", "hr", "payroll", "payroll-sftp", "e-mail"]
+
 
 def memory_hub(**environment: str) -> Hub:
     return Hub(
@@ -50,7 +52,7 @@ def test_the_hub_of_the_process_is_replaced_for_a_while() -> None:
 
 def test_health_in_memory_is_good() -> None:
     findings = memory_hub().health.run()
-    assert [finding.name for finding in findings] == ["storage", "queues", "erp"]
+    assert [finding.name for finding in findings] == PARTS
     assert overall(findings) is Health.HEALTHY
 
 

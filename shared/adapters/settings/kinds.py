@@ -1,0 +1,84 @@
+"""What settings can be: each kind reads text, and says in words what it wants."""
+
+from base64 import b64decode
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from shared.adapters.sftp_host_key import pinned_fingerprints
+from shared.kernel.mail import is_address
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL such as https://erp.example.com")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ValueError("must use https (http is for this machine only)")
+    return value.rstrip("/")
+
+
+def _time_zone(value: object) -> object:
+    if isinstance(value, str):
+        if value not in available_timezones():
+            raise ValueError("must be an IANA time zone such as Europe/Berlin")
+        return ZoneInfo(value)
+    return value
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _base64(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            b64decode(value, validate=True)
+        except ValueError:
+            raise ValueError("must be base64, as the portal shows it") from None
+    return value
+
+
+def _domain(value: str) -> str:
+    if not is_address(f"noreply@{value}"):
+        raise ValueError("must be a domain such as example.com")
+    return value
+
+
+def _addresses(value: object) -> object:
+    found = _names(value)
+    if isinstance(found, tuple) and not all(is_address(str(one)) for one in found):
+        raise ValueError("must be e-mail addresses, comma-separated")
+    return found
+
+
+def _host_keys(value: object) -> object:
+    return tuple(pinned_fingerprints(value)) if isinstance(value, str) else value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(float(part) for part in value.split(",") if part.strip())
+    return value
+
+
+HostKeys = Annotated[tuple[str, ...], BeforeValidator(_host_keys)]
+HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+AccessKey = Annotated[SecretStr, BeforeValidator(_base64)]
+TimeZone = Annotated[ZoneInfo, BeforeValidator(_time_zone)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Domain = Annotated[str, BeforeValidator(_domain)]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
+Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_seconds)]
+
+
+class Group(BaseModel):
+    """Settings that are used together; each field's alias is the setting's name."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, populate_by_name=False)

@@ -1,0 +1,38 @@
+"""Settings of the HR system and of the incentive plans."""
+
+from decimal import Decimal
+
+from pydantic import Field, SecretStr
+
+from shared.adapters.settings.kinds import Group, HttpUrl
+
+
+class HrSettings(Group):
+    """The HR system that people come from (INC-20, INC-24, INC-25)."""
+
+    base_url: HttpUrl = Field(alias="HR_BASE_URL")
+    token_url: HttpUrl = Field(alias="HR_TOKEN_URL")
+    client_id: str = Field(alias="HR_CLIENT_ID", min_length=1)
+    client_secret: SecretStr = Field(alias="HR_CLIENT_SECRET", min_length=1)
+    scope: str = Field(default="", alias="HR_SCOPE")
+    page_size: int = Field(default=1000, alias="HR_PAGE_SIZE", ge=1, le=5000)
+    pages_per_slice: int = Field(default=10, alias="HR_PAGES_PER_SLICE", ge=1, le=100)
+    """Pages that one function execution works through."""
+    call_timeout: float = Field(default=30.0, alias="HR_CALL_TIMEOUT", gt=0, le=120)
+    retry_first_delay: float = Field(default=2.0, alias="HR_RETRY_FIRST_DELAY", ge=0, le=8)
+    max_termination_share: Decimal = Field(default=Decimal("0.1"), alias="HR_MAX_TERMINATION_SHARE", ge=0, le=1)
+    """When a larger share of the active employees is missing at once, the full sync terminates nobody and fails."""
+    webhook_secret: SecretStr = Field(alias="HR_WEBHOOK_SECRET", min_length=16)
+    """One, or several with commas between while they are being rotated: all are accepted."""
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Every secret that a webhook may be signed with."""
+        return tuple(part.strip() for part in self.webhook_secret.get_secret_value().split(",") if part.strip())
+
+
+class IncentiveSettings(Group):
+    """Where the incentive plans are (INC-40)."""
+
+    plans: str = Field(default="plans", alias="INCENTIVE_PLANS", min_length=1)
+    """A folder of YAML files, relative to the app."""

@@ -1,0 +1,46 @@
+"""Settings of the ERP and of the import of its sales."""
+
+from datetime import time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr
+
+from shared.adapters.settings.kinds import Group, HttpUrl, Names, TimeZone
+from shared.kernel.pay_period import PayCalendar
+
+
+class ErpSettings(Group):
+    """The ERP that sales are imported from (INC-02, INC-03, INC-08)."""
+
+    base_url: HttpUrl = Field(alias="ERP_BASE_URL")
+    token_url: HttpUrl = Field(alias="ERP_TOKEN_URL")
+    client_id: str = Field(alias="ERP_CLIENT_ID", min_length=1)
+    client_secret: SecretStr = Field(alias="ERP_CLIENT_SECRET", min_length=1)
+    scope: str = Field(default="", alias="ERP_SCOPE")
+    page_size: int = Field(default=1000, alias="ERP_PAGE_SIZE", ge=1, le=5000)
+    call_timeout: float = Field(default=45.0, alias="ERP_CALL_TIMEOUT", gt=0, le=120)
+    """Seconds to wait for one answer (RES-03: 45 for an ERP)."""
+    retry_first_delay: float = Field(default=2.0, alias="ERP_RETRY_FIRST_DELAY", ge=0, le=60)
+    """Seconds before the first retry (RES-04: 2 for an ERP)."""
+
+
+class ImportSettings(Group):
+    """The rules of the sales import."""
+
+    time_zone: TimeZone = Field(default=ZoneInfo("UTC"), alias="ERP_BUSINESS_TIME_ZONE")
+    max_reject_share: Decimal = Field(default=Decimal("0.05"), alias="ERP_MAX_REJECT_SHARE", ge=0, le=1)
+    known_stores: Names = Field(default=(), alias="ERP_KNOWN_STORES")
+    """Store IDs, comma-separated; empty: every store is accepted."""
+    currency: str = Field(default="EUR", alias="ERP_CURRENCY", pattern=r"^[A-Z]{3}$")
+    pages_per_slice: int = Field(default=20, alias="ERP_PAGES_PER_SLICE", ge=1, le=200)
+    """Pages that one function execution works through; more go to further slices."""
+    writers: int = Field(default=2, alias="ERP_STAGING_WRITERS", ge=1, le=8)
+    """Threads that write staged sales while the next page is fetched."""
+    slice_lease: float = Field(default=60.0, alias="ERP_SLICE_LEASE_SECONDS", ge=0.5, le=600)
+    stall_after: float = Field(default=900.0, alias="IMPORT_STALL_SECONDS", ge=1)
+    """A run without progress for so long is taken up again."""
+    triggers_calculation: bool = Field(default=False, alias="IMPORT_TRIGGERS_CALCULATION")
+    pay_calendar: PayCalendar = Field(default=PayCalendar.MONTH, alias="PAY_CALENDAR")
+    expected_by: time = Field(default=time(1, 30), alias="IMPORT_EXPECTED_BY")
+    """UTC time of day after which yesterday's import must have been started."""

@@ -1,0 +1,1 @@
+"""What the bench measures, one module a capability; each has `figures()`."""
