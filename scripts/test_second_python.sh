@@ -23,10 +23,11 @@ if [ "$(version "$first")" = "$(version "$second")" ]; then
 fi
 environment=.venv-$(version "$second")
 stamp=$environment/.installed
-if [ ! -e "$stamp" ] || [ requirements.txt -nt "$stamp" ] || [ requirements-dev.txt -nt "$stamp" ]; then
+if [ ! -e "$stamp" ] || [ requirements.txt -nt "$stamp" ] || [ requirements-dev.txt -nt "$stamp" ] \
+    || [ requirements-test.txt -nt "$stamp" ]; then
     echo "building the environment in $environment"
     "$second" -m venv "$environment"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
     touch "$stamp"
 fi
 exec "$environment/bin/python" -m pytest -q tests/unit tests/contract
