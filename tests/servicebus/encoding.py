@@ -85,7 +85,8 @@ def due_time_of(message: bytes) -> float | None:
 
 def as_delivered(message: StoredMessage) -> bytes:
     """Return the message as a consumer gets it: with the broker's header, annotations and dead-letter properties."""
-    own = {section.code: section for section in sections_of(message.content)}
+    sections = sections_of(message.content)
+    own = {section.code: section for section in sections}
     result = bytearray(_header(own.get(HEADER), message.delivery_count))
     result += _map(ANNOTATIONS, _pairs(own.get(ANNOTATIONS)) | _annotations(message))
     if PROPERTIES in own:
@@ -93,7 +94,7 @@ def as_delivered(message: StoredMessage) -> bytes:
     properties = _pairs(own.get(APPLICATION_PROPERTIES)) | _dead_letter_properties(message)
     if properties:
         result += _map(APPLICATION_PROPERTIES, properties)
-    for section in sections_of(message.content):
+    for section in sections:
         if section.code > APPLICATION_PROPERTIES:
             result += section.whole
     return bytes(result)
