@@ -9,7 +9,8 @@ from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 from tests.servicebus.broker import MAX_MESSAGE_BYTES, Broker
-from tests.servicebus.queue_state import MessageState, QueueState
+from tests.servicebus.queue_state import QueueState
+from tests.servicebus.stored_message import MessageState
 
 _ENTRY = """<?xml version="1.0" encoding="utf-8"?>
 <entry xmlns="http://www.w3.org/2005/Atom"><title type="text">{name}</title><content type="application/xml">

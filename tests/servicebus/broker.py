@@ -6,7 +6,8 @@ from threading import RLock
 from urllib.parse import urlsplit
 
 from tests.servicebus.encoding import due_time_of, message_id_of, messages_of
-from tests.servicebus.queue_state import QueueRules, QueueState
+from tests.servicebus.queue_rules import QueueRules
+from tests.servicebus.queue_state import QueueState
 
 MAX_MESSAGE_BYTES = 256 * 1024
 """What the Standard tier accepts for a message, and for a batch."""

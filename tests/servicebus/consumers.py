@@ -10,7 +10,8 @@ from proton import Condition, Delivery, Link, Sender, symbol
 
 from tests.servicebus.encoding import as_delivered
 from tests.servicebus.management import error_of
-from tests.servicebus.queue_state import LockLost, NotAllowed, QueueState, StoredMessage
+from tests.servicebus.queue_state import QueueState
+from tests.servicebus.stored_message import LockLost, NotAllowed, StoredMessage
 
 ORIGIN: Any = {symbol("origin"): "service bus double"}
 """The details of every error: the SDK fails, or waits for ever, when an error has none."""

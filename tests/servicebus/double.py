@@ -13,8 +13,9 @@ from local.free_ports import free_port
 from tests.servicebus.administration import Administration
 from tests.servicebus.broker import Broker
 from tests.servicebus.encoding import as_delivered
-from tests.servicebus.queue_state import Counters, MessageState, QueueRules, StoredMessage
+from tests.servicebus.queue_rules import Counters, QueueRules
 from tests.servicebus.server import Server
+from tests.servicebus.stored_message import MessageState, StoredMessage
 
 _HOST = "127.0.0.1"
 
@@ -74,6 +75,11 @@ class ServiceBusDouble:
     def administration_connection_string(self) -> str:
         """What `ServiceBusAdministrationClient.from_connection_string` takes (with a transport for plain HTTP)."""
         return _connection_string(self.administration_port)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether clients are served: not before, not afterwards, and not after an error of the double itself."""
+        return self._thread is not None and self._thread.is_alive()
 
     def __enter__(self) -> "ServiceBusDouble":
         """Listen. OSError when the port is taken."""

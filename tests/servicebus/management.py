@@ -8,7 +8,8 @@ from proton import UNDESCRIBED, Array, Data, Message, int32, symbol, timestamp
 
 from tests.servicebus.broker import MAX_MESSAGE_BYTES, Broker, MessageTooLarge, QueueNotFound
 from tests.servicebus.encoding import Malformed, as_delivered, due_time_of, message_id_of
-from tests.servicebus.queue_state import LockLost, MessageNotFound, NotAllowed, QueueState
+from tests.servicebus.queue_state import QueueState
+from tests.servicebus.stored_message import LockLost, MessageNotFound, NotAllowed
 
 Body = dict[str, Any]
 Answer = tuple[int, Body | None]

@@ -2,96 +2,15 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
 from uuid import UUID, uuid4
 
+from tests.servicebus.queue_rules import Counters, DuplicateWindow, QueueRules
+from tests.servicebus.stored_message import LockLost, MessageNotFound, MessageState, NotAllowed, StoredMessage
+
 MAX_DELIVERY_COUNT_EXCEEDED = "MaxDeliveryCountExceeded"
-
-
-@dataclass(frozen=True)
-class QueueRules:
-    """How a queue treats its messages; the same names and defaults as a queue of Azure Service Bus."""
-
-    lock_seconds: float = 30
-    max_delivery_count: int = 10
-    duplicate_detection_seconds: float | None = None
-
-
-class LockLost(LookupError):
-    """The lock has expired or the message was settled: whoever held it may no longer decide about the message."""
-
-
-class MessageNotFound(LookupError):
-    """No message of the wanted kind has this sequence number."""
-
-
-class NotAllowed(ValueError):
-    """The operation makes no sense on this queue."""
-
-
-class MessageState(IntEnum):
-    """The value of the annotation `x-opt-message-state`."""
-
-    ACTIVE = 0
-    DEFERRED = 1
-    SCHEDULED = 2
-
-
-@dataclass(slots=True)
-class StoredMessage:
-    """A message in a queue. Times are seconds since 1970."""
-
-    sequence_number: int
-    content: bytes
-    message_id: str | None
-    enqueued_at: float
-    state: MessageState = MessageState.ACTIVE
-    delivery_count: int = 0
-    """How often a consumer had it and did not finish it."""
-    due_at: float | None = None
-    """When a scheduled message becomes active."""
-    lock_token: UUID | None = None
-    locked_until: float = 0
-    dead_letter_reason: str | None = None
-    dead_letter_description: str | None = None
-
-
-@dataclass
-class Counters:
-    """What has happened to a queue since it was created."""
-
-    sent: int = 0
-    duplicates: int = 0
-    received: int = 0
-    completed: int = 0
-    abandoned: int = 0
-    released: int = 0
-    dead_lettered: int = 0
-    expired_locks: int = 0
-    lost_locks: int = 0
-    """Settlements and renewals that came too late."""
-
-
-@dataclass
-class _DuplicateWindow:
-    """The message IDs of the last seconds."""
-
-    seconds: float
-    _seen: dict[str, float] = field(default_factory=dict)
-
-    def is_new(self, message_id: str, now: float) -> bool:
-        """Say whether the ID is new, and remember it."""
-        for old, at in list(self._seen.items()):
-            if at > now - self.seconds:
-                break
-            del self._seen[old]
-        if message_id in self._seen:
-            return False
-        self._seen[message_id] = now
-        return True
 
 
 class QueueState:
@@ -109,7 +28,7 @@ class QueueState:
         self._due: list[tuple[float, int]] = []
         self._lock_ends: list[tuple[float, int, UUID]] = []
         window = rules.duplicate_detection_seconds
-        self._duplicates = _DuplicateWindow(window) if window else None
+        self._duplicates = DuplicateWindow(window) if window else None
         self.dead_letters: QueueState | None = None
         if not is_dead_letter_queue:
             endless = replace(rules, max_delivery_count=sys.maxsize, duplicate_detection_seconds=None)

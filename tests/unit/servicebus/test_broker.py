@@ -15,7 +15,8 @@ from tests.servicebus.broker import (
     send,
 )
 from tests.servicebus.consumers import Consumer, Consumers
-from tests.servicebus.queue_state import QueueRules, QueueState
+from tests.servicebus.queue_rules import QueueRules
+from tests.servicebus.queue_state import QueueState
 from tests.unit.servicebus.clock import Seconds
 
 

@@ -19,7 +19,7 @@ from tests.servicebus.encoding import (
     messages_of,
     sections_of,
 )
-from tests.servicebus.queue_state import MessageState, StoredMessage
+from tests.servicebus.stored_message import MessageState, StoredMessage
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**31), 2**31 - 1) | st.text(max_size=300) | st.binary(max_size=300),

@@ -7,15 +7,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.servicebus.queue_state import (
-    LockLost,
-    MessageNotFound,
-    MessageState,
-    NotAllowed,
-    QueueRules,
-    QueueState,
-    StoredMessage,
-)
+from tests.servicebus.queue_rules import QueueRules
+from tests.servicebus.queue_state import QueueState
+from tests.servicebus.stored_message import LockLost, MessageNotFound, MessageState, NotAllowed, StoredMessage
 from tests.unit.servicebus.clock import Seconds
 
 LOCK = 30
