@@ -14,6 +14,7 @@ from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
+from shared.adapters.key_vault import PARTNER as VAULT
 from shared.adapters.logs import correlated, set_up_logs
 from shared.adapters.partners import Partners
 from shared.adapters.queues import StorageQueues
@@ -23,7 +24,7 @@ from shared.adapters.resilience.lease import Leases
 from shared.adapters.settings import Settings
 from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.signing import PageTokens
-from shared.adapters.storage_account import StorageAccount
+from shared.adapters.storage_account import StorageAccount, storage_account
 from shared.adapters.tables import AzureTables
 from shared.adapters.webhook_channel import WebhookChannel
 from shared.health.checks import Check, HealthChecks
@@ -47,6 +48,7 @@ from shared.sales.sources import SalesSource
 from shared.workforce.context import WorkforceContext
 
 if TYPE_CHECKING:
+    from shared.adapters.secret_cache import CachedSecrets
     from shared.incentives.context import IncentiveContext
     from shared.kernel.file_transfer import FileTransfer
     from shared.payroll.context import PayrollContext
@@ -72,7 +74,7 @@ class Hub:
 
         `parts` stand in for services by name: `Hub({}, tables=MemoryTables())`. TypeError for a name that is none.
         """
-        self.settings = Settings(environment)
+        self.settings = Settings(environment, lambda: self.vault)
         self.clock = clock
         self.new_id = new_id
         self.sleep = sleep
@@ -84,7 +86,14 @@ class Hub:
     @cached_property
     def storage_account(self) -> StorageAccount:
         """The storage account."""
-        return StorageAccount(self.settings.storage.connection_string.get_secret_value())
+        return storage_account(self.settings.storage)
+
+    @cached_property
+    def vault(self) -> "CachedSecrets":
+        """Where secrets are that are no settings (RES-11). Only asked for where KEY_VAULT_URL is set."""
+        from shared.wiring.vault import build
+
+        return build(self)
 
     @cached_property
     def tables(self) -> Tables:
@@ -120,7 +129,7 @@ class Hub:
     @cached_property
     def page_tokens(self) -> PageTokens:
         """Signs positions in listings."""
-        return PageTokens(self.settings.hub.page_token_secret.get_secret_value(), self.tenant)
+        return PageTokens(self.settings.hub.page_token_secret.versions, self.tenant)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
@@ -253,6 +262,7 @@ class Hub:
             Check("queues", lambda: probe_queues(self.queues, QUEUES), vital=True),
             Check("erp", lambda: self.erp_health()),
             *(Check(name, partial(self._circuit, name)) for name in ("hr", "payroll", SFTP, "e-mail")),
+            *self._vault_check(),
         )
         try:
             deadline = self.settings.hub.health_deadline
@@ -277,6 +287,10 @@ class Hub:
         """Look at a partner that says nothing of its own health by how its calls went."""
         state = self.partners.breaker(partner).state()
         return None if state == "closed" else f"the circuit is {state}"
+
+    def _vault_check(self) -> Iterator[Check]:
+        if self.settings.has_vault:
+            yield Check(VAULT, lambda: self.vault.probe(self.settings.hub.page_token_secret.path))
 
     def _erp_answers(self) -> str | None:
         state = self.erp_breaker.state()
