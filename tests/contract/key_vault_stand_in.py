@@ -7,22 +7,21 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import RequestsTransport
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 
 from tests.certificates import Certificate
+from tests.fakes.azure_credential import TOKEN
 
 HOST = "hub-test.vault.azure.net"
 URL = f"https://{HOST}"
-TOKEN = "t0ken-for-the-vault"
 TENANT = "00000000-1111-2222-3333-444444444444"
 
 
@@ -51,21 +50,6 @@ class Forced:
     status: int
     code: str = "Forced"
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Credential:
-    """Somebody who gets tokens for the vault; keeps what was asked for."""
-
-    token: str = TOKEN
-    failure: Exception | None = None
-    asked: list[tuple[tuple[str, ...], str | None]] = field(default_factory=list)
-
-    def get_token(self, *scopes: str, tenant_id: str | None = None, **_: Any) -> AccessToken:
-        if self.failure:
-            raise self.failure
-        self.asked.append((scopes, tenant_id))
-        return AccessToken(self.token, int(datetime.now(UTC).timestamp()) + 3600)
 
 
 class KeyVaultStandIn:

@@ -21,16 +21,12 @@ from shared.kernel.errors import (
     ServerFailure,
 )
 from tests.certificates import Certificate
-from tests.contract.key_vault_stand_in import TENANT, URL, Credential, Forced, KeyVaultStandIn
+from tests.contract.key_vault_stand_in import TENANT, URL, Forced, KeyVaultStandIn
+from tests.fakes.azure_credential import Credential
 from tests.unit.adapters.manual_time import ManualTime
 
 PATH = "integrations/default/erp/client-secret"
 NAME = "integrations--default--erp--client-secret"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return Certificate(tmp_path_factory.mktemp("tls"), "*.vault.azure.net", "vault.example.com")
 
 
 @pytest.fixture

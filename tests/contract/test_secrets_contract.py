@@ -14,8 +14,8 @@ from shared.adapters.secret_cache import CachedSecrets, CacheLife
 from shared.adapters.settings.secret_settings import SECRETS, LocalSecrets
 from shared.adapters.vault_names import vault_name
 from shared.kernel.secret import SecretStore
-from tests.certificates import Certificate
-from tests.contract.key_vault_stand_in import URL, Credential, KeyVaultStandIn
+from tests.contract.key_vault_stand_in import URL, KeyVaultStandIn
+from tests.fakes.azure_credential import Credential
 from tests.fakes.secrets import MemorySecrets
 from tests.unit.adapters.manual_time import ManualTime
 
@@ -48,7 +48,7 @@ def kept(request: pytest.FixtureRequest) -> Iterator[Kept]:
         yield Kept(LocalSecrets(environment, "acme"), rotate_setting)
         return
     time = ManualTime()
-    with KeyVaultStandIn(Certificate(request.getfixturevalue("tmp_path"), "*.vault.azure.net")) as vault:
+    with KeyVaultStandIn(request.getfixturevalue("certificate")) as vault:
         retry = Retry(VAULT_RETRY, RetryBudget(time.clock), sleep=time.sleep)
         store: SecretStore = KeyVaultSecrets(
             URL, Credential, overlap=timedelta(days=1), retry=retry, clock=time.clock, transport=vault.transport()
