@@ -65,7 +65,7 @@ class EntraCredentials:
                 http_client=self._http,
             )
         except ValueError:
-            problem = FieldProblem(settings.setting_names[0], "there is no such tenant")
+            problem = FieldProblem(settings.setting_names[0], "is no authority with such a tenant")
         raise ConfigurationError((problem,))
 
 
