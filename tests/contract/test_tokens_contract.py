@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local.free_ports import free_port
 from local.sandbox.faults import Fault
 from local.sandbox.server import Sandbox
 from shared.adapters.entra import EntraCredentials
@@ -37,7 +38,7 @@ from tests.unit.adapters.manual_time import ManualTime
 HOST = "https://login.example.com"
 AUTHORITY = f"{HOST}/identity"
 NAMES = ("ERP_CLIENT_ID", "ERP_CLIENT_SECRET")
-GOOD = "erp-secret"
+GOOD, SCOPE = "erp-secret", "erp/.default"
 
 
 class WireToSandbox(Wire):
@@ -77,14 +78,12 @@ def sandbox() -> Iterator[Sandbox]:
 def case(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Case]:
     time, wire = ManualTime(), WireToSandbox(sandbox.url)
 
-    def make(secret: Secret | None = None, client_id: str = "hub-erp", path: str = "") -> TokenSource:
+    def make(secret: Secret | None = None, client_id: str = "hub-erp") -> TokenSource:
         if request.param == "form":
-            url = f"{sandbox.url}/identity{path}/oauth2/v2.0/token"
-            settings = ClientSettings(url, client_id, secret or fixed(GOOD), "erp/.default", ("ERP_TOKEN_URL", *NAMES))
+            url = f"{sandbox.url}/identity/oauth2/v2.0/token"
+            settings = ClientSettings(url, client_id, secret or fixed(GOOD), SCOPE, ("ERP_TOKEN_URL", *NAMES))
             return ClientCredentials("erp-identity", settings, wire=wire, clock=time.clock)
-        settings = ClientSettings(
-            AUTHORITY + path, client_id, secret or fixed(GOOD), "erp/.default", ("ERP_AUTHORITY", *NAMES)
-        )
+        settings = ClientSettings(AUTHORITY, client_id, secret or fixed(GOOD), SCOPE, ("ERP_AUTHORITY", *NAMES))
         return EntraCredentials("erp-identity", settings, wire=wire, clock=time.clock)
 
     yield Case(sandbox, time, make)
@@ -185,15 +184,15 @@ def test_nothing_secret_is_logged_or_shown(case: Case, caplog: pytest.LogCapture
 
 
 def test_a_tenant_that_is_not_there(sandbox: Sandbox) -> None:
-    settings = ClientSettings(f"{AUTHORITY}/nowhere", "hub-erp", fixed(GOOD), "erp/.default", ("ERP_AUTHORITY", *NAMES))
+    settings = ClientSettings(f"{AUTHORITY}/nowhere", "hub-erp", fixed(GOOD), SCOPE, ("ERP_AUTHORITY", *NAMES))
     with pytest.raises(ConfigurationError, match="ERP_AUTHORITY: is no authority with such a tenant"):
         EntraCredentials("erp-identity", settings, wire=WireToSandbox(sandbox.url)).token()
 
 
 def test_an_authority_that_is_away() -> None:
-    settings = ClientSettings(AUTHORITY, "hub-erp", fixed(GOOD), "erp/.default", ("ERP_AUTHORITY", *NAMES))
+    settings = ClientSettings(AUTHORITY, "hub-erp", fixed(GOOD), SCOPE, ("ERP_AUTHORITY", *NAMES))
     with pytest.raises(NetworkFailure):
-        EntraCredentials("erp-identity", settings, wire=WireToSandbox("http://127.0.0.1:9")).token()
+        EntraCredentials("erp-identity", settings, wire=WireToSandbox(f"http://127.0.0.1:{free_port()}")).token()
 
 
 @pytest.mark.parametrize(
