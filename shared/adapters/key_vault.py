@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shared.adapters.resilience.policies import RetryPolicy
 from shared.adapters.resilience.retry import Retry
@@ -20,6 +19,7 @@ from shared.kernel.errors import (
     ContractBroken,
     FieldProblem,
     HubError,
+    MalformedResponse,
     NetworkFailure,
     PartnerRefused,
     RateLimited,
@@ -87,7 +87,6 @@ class KeyVaultSecrets:
         self._retry = retry
         self._clock = clock
         self._transport = transport
-        self._lock = Lock()
 
     def versions(self, path: str) -> tuple[str, ...]:
         """Return every value that holds now, the newest first.
@@ -124,7 +123,7 @@ class KeyVaultSecrets:
         from azure.keyvault.secrets import SecretClient
 
         # Our own retry knows our budget of time; the SDK would sleep for as long as the vault asks.
-        options: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 10}
+        options: dict[str, Any] = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 5}
         if self._transport is not None:
             options["transport"] = self._transport
         return SecretClient(self._url, self._credential(), **options)
@@ -139,11 +138,6 @@ class KeyVaultSecrets:
             failure = _failure_of(error, self._clock())
         # Outside the handler, so that the SDK's error, which quotes the vault's answer, is not chained to ours.
         raise failure
-
-
-class _HttpAnswer(Protocol):
-    status_code: int | None
-    headers: Any
 
 
 def _version(properties: Any) -> Version:  # noqa: ANN401 - the SDK's model, all of whose fields are optional
@@ -179,6 +173,8 @@ def _answered(error: Any, now: datetime) -> HubError:  # noqa: ANN401 - the SDK'
     status = int(error.status_code)
     headers = error.response.headers if error.response else {}
     wait = retry_after_seconds(headers.get("Retry-After"), now)
+    if status < 400:
+        return MalformedResponse(PARTNER, f"the vault's answer {status} cannot be read")
     if status == _THROTTLED:
         return RateLimited(PARTNER, "the vault answered 429", retry_after=wait)
     if status >= 500:

@@ -29,6 +29,7 @@ _REFUSALS: Mapping[str, type[ConfigurationError]] = {
     "invalid_client": CredentialsRefused,
     "unauthorized_client": ConfigurationError,
     "invalid_scope": ConfigurationError,
+    "invalid_resource": ConfigurationError,
     "unsupported_grant_type": ConfigurationError,
 }
 

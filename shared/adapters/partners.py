@@ -47,13 +47,13 @@ class Partners:
 
     def tokens(self, partner: str, settings: OAuthPartner) -> TokenSource:
         """Return where a partner's tokens come from: Entra ID for an authority (INC-32), else its token URL."""
-        where = "AUTHORITY" if settings.authority else "TOKEN_URL"
+        names = ("AUTHORITY", "SCOPE") if settings.authority else ("TOKEN_URL",)
         credentials = ClientSettings(
             settings.authority or settings.token_url or "",
             settings.client_id,
             settings.client_secret,
             settings.scope,
-            tuple(f"{partner.upper()}_{name}" for name in (where, "CLIENT_ID", "CLIENT_SECRET")),
+            tuple(f"{partner.upper()}_{name}" for name in (*names, "CLIENT_ID", "CLIENT_SECRET")),
         )
         kind = EntraCredentials if settings.authority else ClientCredentials
         return kind(f"{partner}-identity", credentials, clock=self._clock)

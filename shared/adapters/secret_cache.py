@@ -53,12 +53,17 @@ class CachedSecrets:
         """Return every value that holds. While the store fails: what was read last, for a bounded time."""
         entry = self._entry(path)
         found = self._known(entry)
-        if found is None:
-            with entry.lock:
-                found = self._known(entry)
-                if found is None:
-                    found = self._read(path, entry)
-        return found
+        if found is not None:
+            return found
+        # While one thread reads again what has merely grown old, the others go on with it.
+        aged = entry.values if entry.good_until else None
+        if not entry.lock.acquire(blocking=not aged):
+            return aged or ()
+        try:
+            found = self._known(entry)
+            return self._read(path, entry) if found is None else found
+        finally:
+            entry.lock.release()
 
     def refresh(self, path: str) -> None:
         """Let the next read ask the store, unless it was asked a moment ago."""

@@ -201,6 +201,7 @@ def test_an_authority_that_is_away() -> None:
 def test_the_settings_choose_the_source(setting: str, kind: type[object]) -> None:
     time = ManualTime()
     given = {"ERP_BASE_URL": "https://erp.example.com", "ERP_CLIENT_ID": "hub", "ERP_CLIENT_SECRET": "secret"}
+    given["ERP_SCOPE"] = SCOPE
     settings = Settings(given | {setting: "https://login.microsoftonline.com/tenant"})
     assert type(Partners(MemoryTables(), "acme", time.clock, time.sleep).tokens("erp", settings.erp)) is kind
 

@@ -111,14 +111,16 @@ class Settings:
     def problems(self) -> tuple[FieldProblem, ...]:
         """Return every wrong or missing setting by name; empty when the hub can start. Reads the secrets in use."""
         found: list[FieldProblem] = []
+        vault_answers = True
         for name in _GROUPS:
             try:
                 group: Group = getattr(self, name)
-                for secret in group.used_secrets():
+                for secret in group.used_secrets() if vault_answers else ():
                     found += _unreadable(secret)
             except ConfigurationError as error:
                 found += error.problems
             except HubError as error:
+                vault_answers = False
                 found.append(FieldProblem("KEY_VAULT_URL", f"the vault does not answer ({error.code})"))
         return tuple(dict.fromkeys(found))
 

@@ -90,8 +90,14 @@ class Group(BaseModel):
 
 
 def one_token_source(cls: type[Group], given: dict[str, Any]) -> dict[str, Any]:
-    """Let a partner have either a token URL or an authority (INC-32). ConfigurationError for both."""
-    names = [str(cls.model_fields[name].alias) for name in ("token_url", "authority")]
-    if all(name in given for name in names):
-        raise ConfigurationError(tuple(FieldProblem(name, f"give either {names[0]} or {names[1]}") for name in names))
-    return given | {names[0]: None} if names[1] in given else given
+    """Let a partner have either a token URL, or an authority and a scope (INC-32). ConfigurationError."""
+    token_url, authority, scope = (str(cls.model_fields[name].alias) for name in ("token_url", "authority", "scope"))
+    if authority not in given:
+        return given
+    if token_url in given:
+        text = f"give either {token_url} or {authority}"
+        raise ConfigurationError((FieldProblem(token_url, text), FieldProblem(authority, text)))
+    if scope not in given:
+        text = f"is missing: with {authority} it is needed, such as api://<application ID>/.default"
+        raise ConfigurationError((FieldProblem(scope, text),))
+    return given | {token_url: None}

@@ -62,6 +62,28 @@ def test_many_threads_read_once() -> None:
     assert cached.store.reads[PATH] == 1
 
 
+def test_while_one_reads_again_what_has_grown_old_the_others_go_on_with_it(cached: Cached) -> None:
+    cached.read()
+    cached.time.advance(301)
+    cached.store.values[PATH] = ("two",)
+    entered, go_on = threading.Event(), threading.Event()
+    plain = cached.store.versions
+
+    def slow(path: str) -> tuple[str, ...]:
+        entered.set()
+        assert go_on.wait(5)
+        return plain(path)
+
+    cached.store.versions = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(cached.read)
+        assert entered.wait(5)
+        assert cached.read() == ("one",)
+        go_on.set()
+        assert reading.result(5) == ("two",)
+    assert cached.read() == ("two",)
+
+
 def test_one_that_hangs_holds_up_no_other_secret(cached: Cached) -> None:
     entered, go_on = threading.Event(), threading.Event()
     plain = cached.store.versions

@@ -97,6 +97,7 @@ CLOUD = IN_CLOUD | {
     "PAYROLL_BASE_URL": "https://payroll.example.com",
     "PAYROLL_TOKEN_URL": "",
     "PAYROLL_AUTHORITY": "https://login.microsoftonline.com/tenant",
+    "PAYROLL_SCOPE": "api://payroll/.default",
     "PAYROLL_CLIENT_ID": "hub",
     "SFTP_HOST": "sftp.example.com",
     "SFTP_USERNAME": "hub",
@@ -171,6 +172,7 @@ def test_a_vault_that_is_away_is_one_problem_and_not_one_for_each_secret() -> No
     vault = full_vault()
     vault.failure = NetworkFailure("key-vault", "the vault does not answer")
     assert problems(vault) == {"KEY_VAULT_URL": "the vault does not answer (NetworkFailure)"}
+    assert vault.reads.total() == 1, "nobody waits for it again and again"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_a_process_that_was_given_no_vault_says_so() -> None:
 def test_tokens_come_from_one_place(prefix: str) -> None:
     """INC-32."""
     group = {"ERP": "erp", "HR": "hr", "PAYROLL": "payroll"}[prefix]
-    given = CLOUD | {f"{prefix}_TOKEN_URL": "", f"{prefix}_AUTHORITY": ""}
+    given = CLOUD | {f"{prefix}_{name}": "" for name in ("TOKEN_URL", "AUTHORITY", "SCOPE")}
 
     def told(**urls: str) -> set[str]:
         try:
@@ -213,10 +215,13 @@ def test_tokens_come_from_one_place(prefix: str) -> None:
         return set()
 
     authority, token_url = "https://login.microsoftonline.com/tenant", "https://login.example.com/token"
+    scope = "api://partner/.default"
     assert told() == {"TOKEN_URL"}
-    assert told(TOKEN_URL=token_url) == told(AUTHORITY=authority) == set()
+    assert told(TOKEN_URL=token_url) == told(AUTHORITY=authority, SCOPE=scope) == set()
     assert told(TOKEN_URL=token_url, AUTHORITY=authority) == {"TOKEN_URL", "AUTHORITY"}
-    assert told(AUTHORITY="https://login.microsoftonline.com") == told(AUTHORITY="http://127.0.0.1/t") == {"AUTHORITY"}
+    assert told(AUTHORITY=authority) == {"SCOPE"}
+    for wrong in ("https://login.microsoftonline.com", "http://127.0.0.1/tenant"):
+        assert told(AUTHORITY=wrong, SCOPE=scope) == {"AUTHORITY"}
 
 
 URIS = {
