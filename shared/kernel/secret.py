@@ -7,6 +7,9 @@ from shared.kernel.errors import ConfigurationError, CredentialsRefused, FieldPr
 
 Result = TypeVar("Result")
 
+MOST_TRIED = 2
+"""Versions that are tried at a partner which refuses them: every refusal may count towards locking us out."""
+
 
 class SecretStore(Protocol):
     """The port to where secrets are kept, each under a path; see `secret_path`. Thread-safe."""
@@ -78,18 +81,24 @@ class Secret:
         return self.value() if self._store().versions(self.path) else None
 
     def use(self, call: Callable[[str], Result]) -> Result:
-        """Return what a call with the value gives.
+        """Return what a call with the value gives; the call raises CredentialsRefused when the value is refused.
 
-        When it raises CredentialsRefused, the value is read again, and the call made once more if it has changed.
+        Then the version before it is tried, if it still holds, and then what the store itself says now: whichever was
+        told first of a rotation, the partner or the store, the call gets through. Each value is tried once.
         """
-        value = self.value()
-        try:
-            return call(value)
-        except CredentialsRefused:
-            fresh = self.fresh_versions()[0]
-            if fresh == value:
-                raise
-        return call(fresh)
+        tried: set[str] = set()
+        refusal: CredentialsRefused | None = None
+        for read in (self.versions, self.fresh_versions):
+            for value in read()[:MOST_TRIED]:
+                if value in tried:
+                    continue
+                tried.add(value)
+                try:
+                    return call(value)
+                except CredentialsRefused as error:
+                    refusal = refusal or error
+        assert refusal, "there is at least one version"
+        raise refusal
 
     def fresh_versions(self) -> tuple[str, ...]:
         """Return all values that hold after asking the store itself. Errors as `value`."""

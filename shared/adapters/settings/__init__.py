@@ -133,11 +133,14 @@ class Settings:
         """Return a setting that is a secret: the environment's, else the vault's, else None. Nothing is read."""
         kind = SECRETS[setting]
         tenant = self._environment.get("HUB_TENANT") or "default"
+        try:
+            path, local = kind.path(tenant), LocalSecrets(self._environment, tenant)
+        except ValueError as error:
+            raise ConfigurationError((FieldProblem("HUB_TENANT", str(error)),)) from None
         if self._environment.get(setting):
-            local = LocalSecrets(self._environment, tenant)
-            return Secret(setting, kind.path(tenant), lambda: local, kind.rule)
+            return Secret(setting, path, lambda: local, kind.rule)
         if self.has_vault:
-            return Secret(setting, kind.path(tenant), self._vault, kind.rule, in_vault=True)
+            return Secret(setting, path, self._vault, kind.rule, in_vault=True)
         return None
 
     def _read(self, group: type[GroupType]) -> GroupType:

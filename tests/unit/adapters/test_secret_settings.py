@@ -196,6 +196,10 @@ def test_several_webhook_secrets_are_one_setting_with_commas() -> None:
     assert secret.versions() == ("a secret that is new", "a secret that is old")
 
 
+def test_a_tenant_that_fits_no_path_is_named() -> None:
+    assert {one.field for one in Settings(GOOD | {"HUB_TENANT": "a/b"}).problems()} == {"HUB_TENANT"}
+
+
 def test_a_process_that_was_given_no_vault_says_so() -> None:
     with pytest.raises(ConfigurationError, match="KEY_VAULT_URL"):
         Settings(IN_CLOUD).erp.client_secret.value()

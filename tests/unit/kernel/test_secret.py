@@ -49,6 +49,22 @@ def test_one_that_is_refused_and_has_not_changed_is_not_tried_again() -> None:
     assert tried == ["one"]
 
 
+def test_the_order_of_a_rotation_does_not_matter() -> None:
+    """The store has the new version already, the partner does not know it yet."""
+    tried, partner = accepting("old")
+    store = RotatingSecrets(("new", "old"), ("new", "old"))
+    assert held_by(store).use(partner) == "in with old"
+    assert tried == ["new", "old"]
+    assert store.refreshed.total() == 0
+
+
+def test_a_partner_that_refuses_everything_is_not_tried_with_everything() -> None:
+    tried, partner = accepting()
+    with pytest.raises(CredentialsRefused):
+        held_by(RotatingSecrets(("4", "3", "2"), ("5", "4", "3"))).use(partner)
+    assert tried == ["4", "3", "5"]
+
+
 def test_no_other_failure_says_anything_about_the_secret() -> None:
     store = RotatingSecrets(("old",), ("new",))
 
