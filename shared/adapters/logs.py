@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from shared.kernel.clock import to_iso
 
 _correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
-_CHATTY = ("azure", "urllib3", "requests", "paramiko")
+_CHATTY = ("azure", "msal", "urllib3", "requests", "paramiko")
 _NOISY = ("paramiko.transport",)
 """Writes the stack of every connection that breaks, although its caller is told by an exception."""
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "correlationId", "taskName"}

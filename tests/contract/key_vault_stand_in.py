@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -81,8 +82,11 @@ class KeyVaultStandIn:
     def put(self, name: str, value: str, created: datetime, **more: Any) -> StoredVersion:
         """Add a version."""
         versions = self.secrets.setdefault(name, [])
-        version = StoredVersion(value, f"{len(versions):032x}", int(created.timestamp()), **more)
+        # Numbers are random, and a listing is in their order, not in that of time.
+        number = sha256(f"{name} {len(versions)}".encode()).hexdigest()[:32]
+        version = StoredVersion(value, number, int(created.timestamp()), **more)
         versions.append(version)
+        versions.sort(key=lambda one: one.number)
         return version
 
     def transport(self) -> RequestsTransport:
