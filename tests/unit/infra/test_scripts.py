@@ -1,0 +1,136 @@
+"""The scripts of docs/deploy.md, with an `az` that writes down what it is asked."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit.infra.templates import INFRA, ROOT, template
+
+SECRET = "a value that nobody may see: ä$`\"'"
+
+FAKE_AZ = f"""#!{sys.executable}
+import os, pathlib, sys
+folder = pathlib.Path(os.environ["FAKE_AZ"])
+with (folder / "calls").open("a") as calls:
+    calls.write("\\0".join(sys.argv[1:]) + "\\n")
+if "--file" in sys.argv:
+    given = pathlib.Path(sys.argv[sys.argv.index("--file") + 1])
+    (folder / "stored").write_bytes(given.read_bytes())
+    (folder / "mode").write_text(oct(given.stat().st_mode & 0o777))
+if sys.argv[1:4] == ["functionapp", "keys", "list"]:
+    asked = folder / "asked"
+    times = int(asked.read_text()) + 1 if asked.exists() else 1
+    asked.write_text(str(times))
+    print("true" if times >= int(os.environ.get("KEY_AFTER", "1")) else "false")
+if os.environ.get("AZ_FAILS") and "set" in sys.argv:
+    sys.exit(3)
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Return a function that runs a script with the fake `az` first on the PATH."""
+    az = tmp_path / "bin" / "az"
+    az.parent.mkdir()
+    az.write_text(FAKE_AZ)
+    az.chmod(0o755)
+
+    def run_script(name: str, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PATH": f"{az.parent}:{os.environ['PATH']}", "FAKE_AZ": str(tmp_path), **more}
+        command = [str(ROOT / "scripts" / name), *arguments]
+        return subprocess.run(
+            command, env=environment, input=given, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return run_script
+
+
+def calls(tmp_path: Path) -> list[list[str]]:
+    return [line.split("\0") for line in (tmp_path / "calls").read_text().splitlines()]
+
+
+def test_a_secret_is_stored_as_it_is_and_is_nobody_s_to_see(run: Run, tmp_path: Path) -> None:
+    done = run("put_secrets.sh", "kv-test", "integrations--default--erp--client-secret", given=SECRET)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "stored").read_text() == SECRET
+    assert (tmp_path / "mode").read_text() == "0o600"
+    (call,) = calls(tmp_path)
+    assert call[:3] == ["keyvault", "secret", "set"]
+    assert "integrations--default--erp--client-secret" in call
+    assert SECRET not in " ".join(call) + done.stdout + done.stderr
+    assert not Path(call[call.index("--file") + 1]).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "code", "says"),
+    [
+        (["kv-test"], "", 2, "usage"),
+        (["kv-test", "one", "two"], "value", 2, "only one secret"),
+        (["kv-test", "one"], "", 1, "the value is empty"),
+    ],
+    ids=["no name", "two from a file", "empty"],
+)
+def test_what_cannot_be_stored_is_refused_before_anything_is(
+    run: Run, tmp_path: Path, arguments: list[str], given: str, code: int, says: str
+) -> None:
+    done = run("put_secrets.sh", *arguments, given=given)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert not (tmp_path / "calls").exists()
+
+
+def test_a_secret_that_the_vault_refuses_is_no_success(run: Run, tmp_path: Path) -> None:
+    done = run("put_secrets.sh", "kv-test", "one", given="value", AZ_FAILS="1")
+    assert done.returncode == 3
+    assert "a new version" not in done.stdout
+    (call,) = calls(tmp_path)
+    assert not Path(call[call.index("--file") + 1]).exists()
+
+
+def test_events_are_connected_once_the_app_has_its_key(run: Run, tmp_path: Path) -> None:
+    done = run("connect_event_grid.sh", "rg", "func-1", "topic-1", "storage1", KEY_AFTER="3", WAIT_BETWEEN="0")
+    assert done.returncode == 0, done.stderr
+    *asked, deployment = calls(tmp_path)
+    assert [call[:3] for call in asked] == [["functionapp", "keys", "list"]] * 3
+    assert all("contains(keys(" in " ".join(call) for call in asked)  # whether it is there, never the key itself
+    assert deployment[:3] == ["deployment", "group", "create"]
+    given = dict(one.split("=", 1) for one in deployment if re.match(r"\w+Name=", one))
+    assert given == {"appName": "func-1", "topicName": "topic-1", "storageName": "storage1"}
+    assert given.keys() == template("inbox-subscriptions.bicep")["parameters"].keys()
+    assert Path(deployment[deployment.index("--template-file") + 1]) == INFRA / "inbox-subscriptions.bicep"
+
+
+def test_an_app_without_code_is_told_of(run: Run, tmp_path: Path) -> None:
+    done = run("connect_event_grid.sh", "rg", "func-1", "topic-1", "storage1", KEY_AFTER="99", WAIT_SECONDS="0")
+    assert done.returncode == 1
+    assert "is the code deployed" in done.stderr
+    assert ["deployment", "group", "create"] not in [call[:3] for call in calls(tmp_path)]
+
+
+def test_azd_finds_what_the_templates_name() -> None:
+    project = yaml.safe_load((ROOT / "azure.yaml").read_text())
+    folder, module = project["infra"]["path"], project["infra"]["module"]
+    assert (ROOT / folder / f"{module}.bicep").is_file()
+    (service,) = project["services"]
+    assert f"'azd-service-name': '{service}'" in (INFRA / "modules" / "function-app.bicep").read_text()
+    hook = project["hooks"]["postdeploy"]["posix"]["run"]
+    outputs = set(re.findall(r"\$([A-Z_]+)", hook)) - {"AZURE_RESOURCE_GROUP"}
+    assert outputs <= template("main.bicep")["outputs"].keys()
+    assert (ROOT / hook.split()[0]).is_file()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.sh")), ids=lambda path: path.name)
+def test_a_shell_script_is_clean(path: Path) -> None:
+    found = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert found, "shellcheck comes with requirements-dev.txt"
+    done = subprocess.run([found, "--severity=warning", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
