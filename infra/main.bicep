@@ -266,16 +266,16 @@ module metricAlerts 'modules/metric-alerts.bicep' = {
 }
 
 @description('Name of the function app.')
-output APP_NAME string = functionApp.outputs.name
+output appName string = functionApp.outputs.name
 
 @description('Address of the hub.')
-output HUB_URL string = 'https://${functionApp.outputs.hostName}'
+output hubUrl string = 'https://${functionApp.outputs.hostName}'
 
 @description('Name of the storage account.')
-output STORAGE_NAME string = storage.outputs.name
+output storageName string = storage.outputs.name
 
 @description('Name of the vault.')
-output VAULT_NAME string = vault.outputs.name
+output vaultName string = vault.outputs.name
 
 @description('Name of the Event Grid system topic.')
-output EVENTS_TOPIC_NAME string = events.outputs.name
+output topicName string = events.outputs.name

@@ -3,6 +3,8 @@
 // What is optional here and left out keeps the default that the code gives it (shared/adapters/settings). What follows
 // from the deployed resources is set in modules/function-app.bicep. Secrets are no settings: the hub reads them from
 // the vault.
+//
+// Each partner is given either a token URL, or an authority and a scope where it trusts Entra ID.
 
 @export()
 @sealed()
@@ -19,7 +21,8 @@ type hubSettings = {
   AUTH_AUDIENCE: string?
 
   ERP_BASE_URL: string
-  ERP_TOKEN_URL: string
+  ERP_TOKEN_URL: string?
+  ERP_AUTHORITY: string?
   ERP_CLIENT_ID: string
   ERP_SCOPE: string?
   ERP_PAGE_SIZE: string?
@@ -38,7 +41,8 @@ type hubSettings = {
   PAY_CALENDAR: string?
 
   HR_BASE_URL: string
-  HR_TOKEN_URL: string
+  HR_TOKEN_URL: string?
+  HR_AUTHORITY: string?
   HR_CLIENT_ID: string
   HR_SCOPE: string?
   HR_PAGE_SIZE: string?
@@ -50,7 +54,8 @@ type hubSettings = {
   INCENTIVE_PLANS: string?
 
   PAYROLL_BASE_URL: string
-  PAYROLL_TOKEN_URL: string
+  PAYROLL_TOKEN_URL: string?
+  PAYROLL_AUTHORITY: string?
   PAYROLL_CLIENT_ID: string
   PAYROLL_SCOPE: string?
   PAYROLL_CALL_TIMEOUT: string?

@@ -40,6 +40,8 @@ AWAITED_METRICS = {
     "integration.heartbeat_age",
 }
 """What alerts may ask for while no module of the code declares metrics."""
+AWAITED_TIMERS = {"MeasureHub"}
+"""Timers that the alert knows and the app does not have yet."""
 
 
 def log_alerts() -> dict[str, dict[str, Any]]:
@@ -67,7 +69,9 @@ def logged_events() -> dict[str, str]:
                     for key, value in zip(node.keys, node.values, strict=True)
                     if isinstance(key, ast.Constant) and isinstance(value, ast.Constant)
                 }
-                if "alert" in texts:
+                keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+                # Of timers the metric is watched: one that stands still may take the line that would say so with it.
+                if "alert" in keys and "timer" not in keys:
                     assert "event" in texts, ast.dump(node)
                 if "event" in texts:
                     found[str(texts["event"])] = str(texts.get("alert", ""))
@@ -173,7 +177,7 @@ def test_a_timer_is_missed_after_its_longest_gap_and_not_before() -> None:
         for name, limit in re.findall(r'^    "(\w+)", (\d+),?$', query("timer-heartbeat-missing"), re.M)
     }
     schedules = {name: str(trigger["schedule"]) for name, trigger in triggers("timerTrigger").items()}
-    assert limits.keys() == schedules.keys()
+    assert limits.keys() - AWAITED_TIMERS == schedules.keys() - AWAITED_TIMERS
     for name, schedule in schedules.items():
         gap = longest_gap(schedule).total_seconds()
         assert gap < limits[name], name

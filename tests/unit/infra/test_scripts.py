@@ -1,5 +1,6 @@
 """The scripts of docs/deploy.md, with an `az` that writes down what it is asked."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from shared.access.principal import ADMIN, APPROVER
+from shared.access.routes import ROUTES
+from shared.adapters.settings import AuthSettings
 from tests.unit.infra.templates import INFRA, ROOT, template
 
 SECRET = "a value that nobody may see: ä$`\"'"
@@ -20,6 +24,9 @@ import os, pathlib, sys
 folder = pathlib.Path(os.environ["FAKE_AZ"])
 with (folder / "calls").open("a") as calls:
     calls.write("\\0".join(sys.argv[1:]) + "\\n")
+if "--body" in sys.argv and sys.argv[sys.argv.index("--body") + 1].startswith("@"):
+    body = pathlib.Path(sys.argv[sys.argv.index("--body") + 1][1:])
+    (folder / body.name).write_text(body.read_text())
 if "--file" in sys.argv:
     given = pathlib.Path(sys.argv[sys.argv.index("--file") + 1])
     (folder / "stored").write_bytes(given.read_bytes())
@@ -29,6 +36,10 @@ if sys.argv[1:4] == ["functionapp", "keys", "list"]:
     times = int(asked.read_text()) + 1 if asked.exists() else 1
     asked.write_text(str(times))
     print("true" if times >= int(os.environ.get("KEY_AFTER", "1")) else "false")
+if sys.argv[1:4] == ["ad", "sp", "show"] and "--query" in sys.argv:
+    print("a-role" if "appRoles" in " ".join(sys.argv) else "the-hub")
+if sys.argv[1] == "rest" and "--query" in sys.argv:
+    print(os.environ.get("ALREADY", "0") if "appRoleAssignedTo" in " ".join(sys.argv) else "an-app")
 if os.environ.get("AZ_FAILS") and "set" in sys.argv:
     sys.exit(3)
 """
@@ -116,6 +127,45 @@ def test_an_app_without_code_is_told_of(run: Run, tmp_path: Path) -> None:
     assert ["deployment", "group", "create"] not in [call[:3] for call in calls(tmp_path)]
 
 
+def test_the_registration_has_the_roles_and_scopes_of_the_code() -> None:
+    """INC-31. Version 1, because only those tokens have the audience by its name."""
+    registration = json.loads((INFRA / "api-registration.json").read_text())
+    assert {role["value"] for role in registration["appRoles"]} == {ADMIN, APPROVER}
+    scopes = {scope["value"] for scope in registration["api"]["oauth2PermissionScopes"]}
+    assert scopes == {"Employees.Read", "Employees.Write", "Calculations.Read", "Approvals.Write"}
+    asked = {
+        scope
+        for requirement in (route.requirement for route in ROUTES)
+        for scope in (*requirement.any_scope, requirement.delegated_scope)
+        if scope
+    }
+    assert asked <= scopes
+    assert registration["identifierUris"] == [AuthSettings.model_fields["audience"].default]
+    assert registration["api"]["requestedAccessTokenVersion"] == 1
+    ids = [one["id"] for one in (*registration["appRoles"], *registration["api"]["oauth2PermissionScopes"])]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_api_is_registered_under_the_audience_that_was_asked_for(run: Run, tmp_path: Path) -> None:
+    done = run("register_api.sh", "api://a-tenant/dsif-api")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "registration.json").read_text())["identifierUris"] == ["api://a-tenant/dsif-api"]
+    (allowed,) = json.loads((tmp_path / "allowed.json").read_text())["api"]["preAuthorizedApplications"]
+    assert len(allowed["delegatedPermissionIds"]) == 4
+    assert "an-app" in done.stdout
+
+
+@pytest.mark.parametrize(("already", "posts"), [("0", 1), ("1", 0)], ids=["new", "has it already"])
+def test_a_role_is_assigned_once(run: Run, tmp_path: Path, already: str, posts: int) -> None:
+    done = run("assign_role.sh", "DSIF.Admin", "somebody", ALREADY=already)
+    assert done.returncode == 0, done.stderr
+    sent = [call for call in calls(tmp_path) if "POST" in call]
+    assert len(sent) == posts
+    for call in sent:
+        body = json.loads(call[call.index("--body") + 1])
+        assert body == {"principalId": "somebody", "resourceId": "the-hub", "appRoleId": "a-role"}
+
+
 def test_azd_finds_what_the_templates_name() -> None:
     project = yaml.safe_load((ROOT / "azure.yaml").read_text())
     folder, module = project["infra"]["path"], project["infra"]["module"]
@@ -123,7 +173,7 @@ def test_azd_finds_what_the_templates_name() -> None:
     (service,) = project["services"]
     assert f"'azd-service-name': '{service}'" in (INFRA / "modules" / "function-app.bicep").read_text()
     hook = project["hooks"]["postdeploy"]["posix"]["run"]
-    outputs = set(re.findall(r"\$([A-Z_]+)", hook)) - {"AZURE_RESOURCE_GROUP"}
+    outputs = set(re.findall(r"\$([A-Za-z_]+)", hook)) - {"AZURE_RESOURCE_GROUP"}
     assert outputs <= template("main.bicep")["outputs"].keys()
     assert (ROOT / hook.split()[0]).is_file()
 
