@@ -7,7 +7,7 @@ targetScope = 'resourceGroup'
 
 import { hubSettings } from 'settings.bicep'
 
-@description('Name of the deployment: a company and an environment, such as dsif-prod.')
+@description('Name of the deployment, in lower case: a company and an environment, such as dsif-prod.')
 @minLength(3)
 @maxLength(14)
 param name string
@@ -81,7 +81,7 @@ var unique = uniqueString(resourceGroup().id, name)
 var tags = { application: 'integration-hub', deployment: name }
 
 // Names that modules find each other by: known before the deployment, so that what-if can tell what it would do.
-var storageName = 'st${take(replace(name, '-', ''), 9)}${unique}'
+var storageName = 'st${take(toLower(replace(name, '-', '')), 9)}${unique}'
 var serviceBusName = 'sb-${name}-${unique}'
 var vaultName = 'kv-${take(replace(name, '-', ''), 7)}-${unique}'
 var componentName = 'appi-${name}'

@@ -184,3 +184,21 @@ def test_a_shell_script_is_clean(path: Path) -> None:
     assert found, "shellcheck comes with requirements-dev.txt"
     done = subprocess.run([found, "--severity=warning", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+AWAITED_SCRIPTS = {"scripts/deploy_package.sh"}
+"""Scripts that the documentation names and that are not there yet."""
+
+
+@pytest.mark.parametrize("name", ["deploy.md", "alerts.md"])
+def test_the_documentation_names_scripts_that_there_are(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    named = set(re.findall(r"scripts/\w+\.sh", text))
+    assert named
+    assert {path for path in named if not (ROOT / path).is_file()} <= AWAITED_SCRIPTS
+    assert "az functionapp function invoke" not in text  # there is no such command
+
+
+def test_the_documentation_reads_outputs_that_there_are() -> None:
+    asked = set(re.findall(r"\$\(output (\w+)\)", (ROOT / "docs" / "deploy.md").read_text()))
+    assert asked == template("main.bicep")["outputs"].keys()
