@@ -162,7 +162,7 @@ def test_queries_ask_for_metrics_that_there_are() -> None:
 def test_every_event_that_a_log_line_names_has_its_alert_and_the_reverse() -> None:
     watched = {}
     for name, alert in log_alerts().items():
-        for event in re.findall(r'Line\.event == "([^"]+)"', query(name)):
+        for event in re.findall(r'tostring\(Line\.event\) == "([^"]+)"', query(name)):
             watched[event] = alert["severity"]
     logged = logged_events()
     assert watched.keys() == logged.keys()
@@ -174,7 +174,7 @@ def test_every_event_that_a_log_line_names_has_its_alert_and_the_reverse() -> No
 def test_a_timer_is_missed_after_its_longest_gap_and_not_before() -> None:
     limits = {
         name: float(limit)
-        for name, limit in re.findall(r'^    "(\w+)", (\d+),?$', query("timer-heartbeat-missing"), re.M)
+        for name, limit in re.findall(r'^    "(\w+)", (\d+\.0),?$', query("timer-heartbeat-missing"), re.M)
     }
     schedules = {name: str(trigger["schedule"]) for name, trigger in triggers("timerTrigger").items()}
     assert limits.keys() - AWAITED_TIMERS == schedules.keys() - AWAITED_TIMERS

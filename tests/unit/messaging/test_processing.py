@@ -100,8 +100,8 @@ def test_a_lasting_error_is_parked_at_once(error: HubError, caplog: pytest.LogCa
     assert [(message.id, given) for message, given in told] == [("m-1", error)]
     assert "Traceback" in post.letters.show(letter["id"])["stack"]
     alerts = [vars(record) for record in caplog.records if vars(record).get("alert") == "high"]
-    told = [(one["event"], one["deadLetterId"], one["queue"], one["reason"]) for one in alerts]
-    assert told == [("dead-letter.created", letter["id"], QUEUE, error.code)]
+    lines = [(one["event"], one["deadLetterId"], one["queue"], one["reason"]) for one in alerts]
+    assert lines == [("dead-letter.created", letter["id"], QUEUE, error.code)]
     assert post.waiting() == []
 
 
