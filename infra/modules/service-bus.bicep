@@ -46,8 +46,10 @@ resource messageQueues 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = [fo
     // Longer than a message may wait for others (24 hours) and than an operator's week; then it is a dead letter too.
     defaultMessageTimeToLive: 'P14D'
     deadLetteringOnMessageExpiration: true
-    // None: a message that is tried again keeps its ID, and would be taken for a repetition of itself.
-    requiresDuplicateDetection: false
+    // On the wire a message has an ID for each decision to send it: what is sent twice because an answer was lost, or a
+    // worker was killed before it could complete (its message is back after the lock), counts once; a new attempt is new.
+    requiresDuplicateDetection: true
+    duplicateDetectionHistoryTimeWindow: 'PT10M'
     requiresSession: false
     enableBatchedOperations: true
     maxSizeInMegabytes: 1024

@@ -83,10 +83,12 @@ def test_the_broker_gives_a_message_up_after_as_many_deliveries_as_the_code_says
     assert queue["properties"]["deadLetteringOnMessageExpiration"] is True
 
 
-def test_a_message_that_is_tried_again_is_not_taken_for_a_duplicate() -> None:
-    """The copy keeps its ID: duplicate detection would swallow it."""
+def test_what_a_killed_worker_sent_is_known_when_its_message_is_back() -> None:
+    """The broker remembers IDs for longer than a lock lasts."""
     (queue,) = resources("Microsoft.ServiceBus/namespaces/queues")
-    assert queue["properties"]["requiresDuplicateDetection"] is False
+    given = queue["properties"]
+    assert given["requiresDuplicateDetection"] is True
+    assert (given["lockDuration"], given["duplicateDetectionHistoryTimeWindow"]) == ("PT5M", "PT10M")
 
 
 def test_each_inbox_has_its_subscription() -> None:
