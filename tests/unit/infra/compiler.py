@@ -26,8 +26,9 @@ def compiler() -> Path:
     pytest.skip(message)
 
 
+@cache
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the compiler in the folder of the templates."""
+    """Run the compiler in the folder of the templates; the same arguments are run once."""
     environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
     command = [str(compiler()), *arguments]
     return subprocess.run(command, cwd=INFRA, env=environment, capture_output=True, text=True, check=False, timeout=120)

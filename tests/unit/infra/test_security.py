@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -88,7 +89,8 @@ def assignments() -> dict[str, dict[str, Any]]:
     return found
 
 
-def imported_sdks() -> set[str]:
+@cache
+def imported_sdks() -> frozenset[str]:
     """Return the Azure packages that the code imports, such as azure.storage.blob."""
     names = {
         node.module
@@ -103,7 +105,7 @@ def imported_sdks() -> set[str]:
         for alias in node.names
         if alias.name.startswith("azure.")
     }
-    return {".".join(name.split(".")[:3]) for name in names}
+    return frozenset(".".join(name.split(".")[:3]) for name in names)
 
 
 def test_the_roles_are_those_of_azure_and_each_is_assigned() -> None:
