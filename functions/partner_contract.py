@@ -30,15 +30,20 @@ def respond_to_partner(route: Route, endpoint: PartnerEndpoint, request: func.Ht
         try:
             return _answer(endpoint(hub, ApiRequest(request, ANONYMOUS, request_id)), request_id)
         except CallerError as error:
-            _log.warning("%s refused a request: %s", route.function, error.code)
+            _log.warning("%s refused a request: %s", route.function, error.code, extra=_failed(route, error.code))
             details = [plain(problem) for problem in error.details]
             return _answer(Receipt(error.status, {"error": error.message, "details": details}), request_id)
         except HubError as error:
-            _log.error("%s failed: %s", route.function, error.code)
+            _log.error("%s failed: %s", route.function, error.code, extra=_failed(route, error.code))
         except Exception:  # noqa: BLE001 - logged whole
-            _log.exception("%s failed", route.function)
+            _log.exception("%s failed", route.function, extra=_failed(route, "InternalError"))
         failure = {"error": f"something went wrong here: quote {request_id}", "retry": True}
         return _answer(Receipt(500, failure), request_id)
+
+
+def _failed(route: Route, reason: str) -> dict[str, str]:
+    """Return the fields that an alert rule counts."""
+    return {"event": "webhook.failed", "function": route.function, "reason": reason}
 
 
 def _answer(receipt: Receipt, request_id: str, more: dict[str, str] | None = None) -> func.HttpResponse:
