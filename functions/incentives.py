@@ -27,6 +27,7 @@ def calculate_incentives(msg: func.QueueMessage) -> None:
     path="calculations-inbox/{name}",
     connection="AzureWebJobsStorage",
     source=func.BlobSource.EVENT_GRID,
+    data_type=func.DataType.BINARY,
 )
 def take_in_calculations(blob: func.InputStream) -> None:
     """Take in a file of calculations. Idempotent by employee, period and ID of each record."""

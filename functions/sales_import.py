@@ -46,7 +46,11 @@ def process_import_slice(msg: func.QueueMessage) -> None:
 
 @blueprint.function_name(name="ImportDroppedFile")
 @blueprint.blob_trigger(
-    arg_name="blob", path="erp-inbox/{name}", connection="AzureWebJobsStorage", source=func.BlobSource.EVENT_GRID
+    arg_name="blob",
+    path="erp-inbox/{name}",
+    connection="AzureWebJobsStorage",
+    source=func.BlobSource.EVENT_GRID,
+    data_type=func.DataType.BINARY,
 )
 def import_dropped_file(blob: func.InputStream) -> None:
     """Import a file of sales. Idempotent by the file's name and ETag."""
