@@ -8,7 +8,7 @@ RECORDS ?= 10000
 DATE ?= 2025-01-15
 FAULTS ?= 0
 
-.PHONY: demo start mail-preview test test-all lint type unit bench environment test-environment second-python clean
+.PHONY: demo start mail-preview test test-all lint type unit bench environment test-environment package second-python clean
 
 environment: $(VENV)/.installed local/azurite/node_modules/.installed
 
@@ -51,13 +51,18 @@ type: test-environment
 unit: test-environment
 	@$(RUN) -m pytest tests/unit tests/contract
 
-test: test-environment lint type test-all second-python
+test: test-environment lint type package test-all second-python
 
 test-all: test-environment
 	@$(RUN) -m pytest
 
-# Azure runs Python 3.13: where it is installed beside another version, the fast layers run on it too.
-second-python: test-environment
+# What is deployed, with everything that it needs: build/integration-hub.zip.
+package: test-environment
+	@SECOND_PYTHON=$(SECOND_PYTHON) $(RUN) -m scripts.package
+
+# Azure runs Python 3.13: where it is installed beside another version, the fast layers run on it too, and so do the
+# tests of Microsoft's worker and of the package.
+second-python: test-environment package
 	@sh scripts/test_second_python.sh $(RUN) $(SECOND_PYTHON)
 
 bench: test-environment
