@@ -68,11 +68,11 @@ def compile_bytecode(folder: Path, python: str) -> None:
 
 def write_zip(folder: Path, package: Path) -> int:
     """Write the package, return how many files it has."""
-    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     package.parent.mkdir(parents=True, exist_ok=True)
     half = package.with_suffix(".half")
     with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for file in files:
+        for file in sorted(files, key=Path.as_posix):
             entry = zipfile.ZipInfo(file.as_posix(), _EARLIEST)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3  # Unix, wherever it is built
