@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pathspec import PathSpec
 
-from scripts.package_dependencies import PYTHON_VERSION, PackagingError, install
+from scripts.package_dependencies import PYTHON_VERSION, PackagingError, install, lock
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "build" / "integration-hub.zip"
@@ -48,7 +48,7 @@ def interpreter() -> str | None:
 def stage(root: Path, folder: Path) -> None:
     """Copy what is deployed into a folder. PackagingError."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(install(root / "requirements.txt", WORK / "dependencies"), folder / SITE_PACKAGES)
+    shutil.copytree(install(root, WORK / "dependencies"), folder / SITE_PACKAGES)
     for file in deployed_files(root):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / file, folder / file)
@@ -104,8 +104,11 @@ def main() -> None:
     """Build the package; exit 1 with the reason when that is not possible."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--require-bytecode", action="store_true", help="fail where there is no Python 3.13")
+    parser.add_argument("--lock", action="store_true", help="first pin what requirements.txt requires in turn anew")
     arguments = parser.parse_args()
     try:
+        if arguments.lock:
+            lock(ROOT)
         build(ROOT, PACKAGE, require_bytecode=arguments.require_bytecode)
     except PackagingError as error:
         sys.exit(f"no package: {error}")

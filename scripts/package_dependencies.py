@@ -8,13 +8,14 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 PYTHON_VERSION = "3.13"
 PLATFORMS = (*(f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)), "manylinux2014_x86_64")
@@ -48,36 +49,62 @@ def requirements_of(file: Path) -> list[Requirement]:
     return [one for one in found if one.marker is None or one.marker.evaluate(TARGET)]
 
 
-def install(requirements_file: Path, cache: Path) -> Path:
-    """Return a folder with everything that is required, built only when the requirements changed. PackagingError."""
-    content = requirements_file.read_bytes() + Path(__file__).read_bytes()
-    folder = cache / hashlib.sha256(content).hexdigest()[:16]
+def install(root: Path, cache: Path) -> Path:
+    """Return a folder with everything that is required, built only when that changed. PackagingError.
+
+    Versions are those of `requirements.txt`, and for what these require in turn those of `constraints.txt`.
+    """
+    inputs = (root / "requirements.txt", root / "constraints.txt", Path(__file__))
+    folder = cache / hashlib.sha256(b"".join(one.read_bytes() for one in inputs)).hexdigest()[:16]
     if not folder.is_dir():
         shutil.rmtree(cache, ignore_errors=True)
         half = cache / "half"
-        requirements = requirements_of(requirements_file)
-        _pip_install(requirements, half)
-        _keep_what_is_needed(requirements, half)
+        requirements = requirements_of(root / "requirements.txt")
+        _pip_install(requirements, half, root / "constraints.txt")
+        versions = _keep_what_is_needed(requirements, half)
+        _check_pins(versions, requirements, requirements_of(root / "constraints.txt"))
         _prune(half)
         half.rename(folder)
     return folder
 
 
-def _pip_install(requirements: list[Requirement], folder: Path) -> None:
+def lock(root: Path) -> None:
+    """Write `constraints.txt` anew, with the newest versions that fit `requirements.txt`. PackagingError."""
+    requirements = requirements_of(root / "requirements.txt")
+    ours = {canonicalize_name(one.name) for one in requirements}
+    with tempfile.TemporaryDirectory() as folder:
+        _pip_install(requirements, Path(folder))
+        versions = _keep_what_is_needed(requirements, Path(folder))
+    lines = [f"{name}=={version}" for name, version in sorted(versions.items()) if name not in ours]
+    text = "# What requirements.txt requires in turn, as it is deployed and tested. Written by `make lock`.\n"
+    (root / "constraints.txt").write_text(text + "\n".join(lines) + "\n")
+
+
+def _check_pins(versions: Mapping[str, str], *pinned: list[Requirement]) -> None:
+    names = {canonicalize_name(one.name) for group in pinned for one in group}
+    if loose := sorted(set(versions) - names):
+        raise PackagingError(f"{', '.join(loose)}: no version is pinned; `make lock` writes constraints.txt anew")
+
+
+def _pip_install(requirements: list[Requirement], folder: Path, constraints: Path | None = None) -> None:
     platforms = [option for platform in PLATFORMS for option in ("--platform", platform)]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     command += ["--target", str(folder), "--python-version", PYTHON_VERSION, "--implementation", "cp"]
     # pip would hold `Requires-Python` against the interpreter that it runs on; it is checked below for Azure's.
     command += ["--ignore-requires-python", "--only-binary=:all:", *platforms]
+    command += ["--constraint", str(constraints)] if constraints else []
     command += [str(one).partition(";")[0].strip() for one in requirements]
     if subprocess.run(command, check=False).returncode:
         raise PackagingError("pip could not fetch what is required: its message is above")
 
 
-def _keep_what_is_needed(requirements: list[Requirement], folder: Path) -> None:
-    """Remove what only the interpreter that pip ran on asked for. PackagingError for what only Azure's needs."""
+def _keep_what_is_needed(requirements: list[Requirement], folder: Path) -> dict[str, str]:
+    """Remove what only the interpreter that pip ran on asked for; return the versions of the rest, by name.
+
+    PackagingError for what only Azure's interpreter needs.
+    """
     installed = {canonicalize_name(one.name): one for one in distributions(path=[str(folder)])}
-    needed: set[str] = set()
+    needed: set[NormalizedName] = set()
     waiting = list(requirements)
     seen: set[str] = set()
     while waiting:
@@ -90,7 +117,7 @@ def _keep_what_is_needed(requirements: list[Requirement], folder: Path) -> None:
         if found is None or not requirement.specifier.contains(found.version, prereleases=True):
             have = found.version if found else "nothing"
             raise PackagingError(
-                f"{requirement} is needed on Python {PYTHON_VERSION}, there is {have}: pin it in requirements.txt"
+                f"{requirement} is needed on Python {PYTHON_VERSION}, there is {have}: name it in requirements.txt"
             )
         if not SpecifierSet(found.metadata["Requires-Python"] or "").contains(TARGET["python_full_version"]):
             raise PackagingError(f"{name} {found.version} does not run on Python {PYTHON_VERSION}")
@@ -100,6 +127,7 @@ def _keep_what_is_needed(requirements: list[Requirement], folder: Path) -> None:
         if name not in needed:
             for path in surplus.files or ():
                 Path(str(surplus.locate_file(path))).unlink(missing_ok=True)
+    return {name: installed[name].version for name in needed}
 
 
 def _requirements_for_target(distribution: Distribution, extras: set[str]) -> Iterator[Requirement]:

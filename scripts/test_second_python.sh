@@ -17,11 +17,10 @@ if ! second=$(sh scripts/find_python.sh "$@"); then
 fi
 environment=.venv-3.13
 stamp=$environment/.installed
-if [ ! -e "$stamp" ] || [ requirements.txt -nt "$stamp" ] || [ requirements-dev.txt -nt "$stamp" ] \
-    || [ requirements-test.txt -nt "$stamp" ]; then
+if [ ! -e "$stamp" ] || [ -n "$(find requirements*.txt constraints.txt -newer "$stamp")" ]; then
     echo "building the environment in $environment"
     "$second" -m venv "$environment"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-test.txt -c constraints.txt
     touch "$stamp"
 fi
 exec "$environment/bin/python" -m pytest -q tests/unit tests/contract tests/conformance

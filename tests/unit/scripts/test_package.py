@@ -47,6 +47,13 @@ def test_markers_are_read_as_azure_does_whatever_python_this_is() -> None:
     assert [name for name, version in named.items() if not version.startswith("==")] == [], "pin it"
 
 
+def test_what_is_required_in_turn_is_pinned_beside_and_not_twice() -> None:
+    pinned = {one.name.lower(): str(one.specifier) for one in requirements_of(ROOT / "constraints.txt")}
+    assert pinned
+    assert all(version.startswith("==") for version in pinned.values())
+    assert not pinned.keys() & {one.name.lower() for one in requirements_of(ROOT / "requirements.txt")}
+
+
 @pytest.mark.parametrize(("marker", "kept"), [('sys_platform == "linux"', True), ('python_version < "3.13"', False)])
 def test_a_requirement_is_kept_by_its_marker(tmp_path: Path, marker: str, *, kept: bool) -> None:
     file = tmp_path / "requirements.txt"
