@@ -8,22 +8,23 @@ RECORDS ?= 10000
 DATE ?= 2025-01-15
 FAULTS ?= 0
 
-.PHONY: demo start mail-preview test test-all lint type unit bench environment test-environment second-python clean
+.PHONY: demo start mail-preview test test-all lint type unit bench environment test-environment package lock \
+	second-python clean
 
 environment: $(VENV)/.installed local/azurite/node_modules/.installed
 
 test-environment: environment $(VENV)/.test-installed
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt constraints.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; set PYTHON=")'
 	@echo "building the environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt
 	@echo "installing what the tests need besides (it may be compiled: that takes half a minute)"
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-test.txt \
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-test.txt -c constraints.txt \
 	  || { echo "a C compiler is needed to install the test double of Service Bus (Debian: apt install gcc)"; exit 1; }
 	@touch $@
 
@@ -51,13 +52,22 @@ type: test-environment
 unit: test-environment
 	@$(RUN) -m pytest tests/unit tests/contract
 
-test: test-environment lint type test-all second-python
+test: test-environment lint type package test-all second-python
 
 test-all: test-environment
 	@$(RUN) -m pytest
 
-# Azure runs Python 3.13: where it is installed beside another version, the fast layers run on it too.
-second-python: test-environment
+# What is deployed, with everything that it needs: build/integration-hub.zip.
+package: environment
+	@SECOND_PYTHON=$(SECOND_PYTHON) $(RUN) -m scripts.package
+
+# After a change of requirements.txt: what that requires in turn is pinned too.
+lock: environment
+	@SECOND_PYTHON=$(SECOND_PYTHON) $(RUN) -m scripts.package --lock
+
+# Azure runs Python 3.13: where it is installed beside another version, the fast layers run on it too, and so do the
+# tests of Microsoft's worker and of the package.
+second-python: test-environment package
 	@sh scripts/test_second_python.sh $(RUN) $(SECOND_PYTHON)
 
 bench: test-environment

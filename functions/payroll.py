@@ -16,7 +16,9 @@ def export_payroll(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the bind
 
 
 @blueprint.function_name(name="CarryOnPayrollExport")
-@blueprint.queue_trigger(arg_name="msg", queue_name="payroll-exports", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg", queue_name="payroll-exports", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+)
 def carry_on_payroll_export(msg: func.QueueMessage) -> None:
     """Do the steps of an export that are left. Idempotent by export and step."""
     from shared.hub import current_hub
