@@ -26,7 +26,7 @@ def build(hub: "Hub") -> IncentiveContext:
 
     @cache
     def plans() -> Plans:
-        return load_plans(_ROOT / hub.settings.incentives.plans)
+        return load_plans(_ROOT / hub.settings.incentives.plans, hub.settings.imports.currency)
 
     def staff_of(period: PayPeriod) -> Mapping[str, Staff]:
         now = hub.clock()
