@@ -1,9 +1,9 @@
 """IDs of calculations: the same for the same business key, and telling where the calculation lies.
 
 They have the form of a UUIDv7. Its time is the first day of the period, so that the ID alone leads to the partition;
-then come 41 bits of a digest of the employee, so that all of his calculations lie side by side, and 32 bits of a digest
-of employee and source. So a calculation that is made twice, even at the same moment, is one row; and two employees whose
-digests are the same do not share the IDs of what one plan pays them.
+then come 41 bits of a digest of the employee, so that all of his calculations lie side by side, and 32 bits of a
+digest of employee and source. So a calculation that is made twice, even at the same moment, is one row; and two
+employees whose digests are the same do not share the IDs of what one plan pays them.
 """
 
 from datetime import UTC, datetime, time

@@ -130,8 +130,8 @@ def load_plans(folder: Path, currency: str) -> Plans:
     files = sorted(folder.glob("*.yaml"))
     if not files:
         problems.append(FieldProblem("INCENTIVE_PLANS", f"the folder {folder.name} holds no *.yaml"))
-    for stray in sorted(folder.glob("*.yml")):
-        problems.append(FieldProblem(f"{folder.name}/{stray.name}", "is not read: its name must end in .yaml"))
+    strays = (f"{folder.name}/{file.name}" for file in sorted(folder.glob("*.yml")))
+    problems += [FieldProblem(name, "is not read: its name must end in .yaml") for name in strays]
     for file in files:
         name = f"{folder.name}/{file.name}"
         try:

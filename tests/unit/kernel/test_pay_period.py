@@ -72,7 +72,7 @@ def test_known_periods(day: date, calendar: PayCalendar, name: str, first: date,
         "1999-12",
         "9999-12",
         "0001-01",
-        "２０２５-01",
+        "\uff12025-01",
     ],
 )
 def test_a_name_that_names_no_period_is_refused(name: str) -> None:
