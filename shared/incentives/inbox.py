@@ -68,7 +68,7 @@ def _csv(text: str) -> list[Mapping[str, Any]]:
         # An empty cell is an absent field; what a row has beyond the header is refused with it.
         return [{key: value for key, value in row.items() if value not in ("", None)} for row in reader]
     except csv.Error as error:
-        raise DataRefused(f"line {reader.line_num}: {error}") from None
+        raise DataRefused(f"line {reader.line_num + 1}: {error}") from None
 
 
 def _json_lines(text: str) -> list[Mapping[str, Any]]:

@@ -174,7 +174,7 @@ RATES = st.integers(0, 1_000_000).map(lambda millionths: Decimal(millionths).sca
 
 
 @st.composite
-def plans(draw: st.DrawFn, **fixed: Any) -> Plan:
+def plans(draw: st.DrawFn, /, **fixed: Any) -> Plan:
     bounds = sorted({0, *draw(st.lists(st.integers(1, 5_000_000), max_size=4))})
     given = {
         "tiers": tuple(Tier(bound, draw(RATES)) for bound in bounds),
