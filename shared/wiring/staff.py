@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from shared.incentives.calculate import Assignment
@@ -44,12 +43,20 @@ def _assignments(person: Person, employee: Employee, period: PayPeriod, zone: Zo
 def _day_by_day(facts: Facts, first: date, last: date, zone: ZoneInfo) -> Iterator[Assignment]:
     """Yield a stretch of days, cut where role or store change; a change counts from the day on which it was made."""
     changes = {business_day(fact.since, zone) for name in ("role", "storeId") for fact in facts.get(name, ())}
-    starts = sorted({first, *(day for day in changes if first < day <= last)})
-    for start, following in pairwise([*starts, last + _DAY]):
-        end_of_day = day_bounds(start, zone)[1] - timedelta(microseconds=1)
-        values = [first_known(facts.get(name, ()), end_of_day) for name in ("storeId", "role")]
-        store, role = (str(value) if value is not None else "" for value in values)
-        yield Assignment(store, role, start, following - _DAY)
+    starts: list[tuple[date, tuple[str, str]]] = []
+    for day in sorted({first, *(day for day in changes if first < day <= last)}):
+        place = _place(facts, day_bounds(day, zone)[1] - timedelta(microseconds=1))
+        if not starts or place != starts[-1][1]:
+            starts.append((day, place))
+    ends = [*(day - _DAY for day, _ in starts[1:]), last]
+    for (start, (store, role)), end in zip(starts, ends, strict=True):
+        yield Assignment(store, role, start, end)
+
+
+def _place(facts: Facts, instant: datetime) -> tuple[str, str]:
+    """Return store and role at an instant."""
+    store, role = (first_known(facts.get(name, ()), instant) for name in ("storeId", "role"))
+    return str(store or ""), str(role or "")
 
 
 def _last_day(person: Person, employee: Employee, zone: ZoneInfo) -> date | None:
