@@ -16,7 +16,7 @@ from shared.kernel.money import amount_text
 from shared.kernel.pay_period import PayPeriod
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SalesDay:
     """What an employee sold on a day in a store; the amount in minor units."""
 
@@ -26,7 +26,7 @@ class SalesDay:
     units: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """Where an employee works as what, both days inclusive; no last day: until further notice."""
 

@@ -5,6 +5,7 @@ sandbox's ERP, people from its HR system, and its payroll; storage is in memory.
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import azure.functions as func
@@ -22,6 +23,7 @@ from shared.workforce.apply import handle_hr_message
 from shared.workforce.full_sync import start_sync
 from tests.component.import_hub import ImportHub
 
+ROOT = Path(__file__).resolve().parents[2]
 PERIOD = "2025-01"
 ROUTE = {route.function: route for route in ROUTES}
 
@@ -29,8 +31,8 @@ ROUTE = {route.function: route for route in ROUTES}
 class Office(ImportHub):
     """A hub into which people and a day of sales came, and people who call it."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox)
+    def __init__(self, sandbox: Sandbox, **settings: str) -> None:
+        super().__init__(sandbox, **settings)
         self.now = datetime.now(UTC) + timedelta(minutes=5)  # after whatever the HR system tells as of now
         start_sync(self.hub.workforce, "test")
         while message := self.queues.receive("hr-events"):
@@ -61,7 +63,7 @@ class Office(ImportHub):
         )
         answer = respond(route, endpoint, request)
         content = json.loads(answer.get_body())
-        return answer.status_code, content if answer.status_code < 400 else content["error"]
+        return answer.status_code, content.get("error", content)
 
     def data(self, function: str, **given: Any) -> Any:
         """Return the data of an answer that is a success."""
@@ -391,15 +393,21 @@ def test_why_somebody_was_paid_what_he_was(office: Office) -> None:
     assert {sale["transactionId"] for sale in day["transactions"]} <= served
 
 
-def test_a_mistake_in_a_plan_ends_the_run_as_failed_with_its_name(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from shared.kernel.errors import ConfigurationError, FieldProblem
-
-    def broken() -> Any:
-        raise ConfigurationError((FieldProblem("plans/x.yaml:tiers.0.rate", "'2 %' is not a number"),))
-
-    object.__setattr__(office.hub.incentives, "plans", broken)
-    run = office.calculate()
-    assert (run["status"], run["failure"]) == ("Failed", "setting plans/x.yaml:tiers.0.rate: '2 %' is not a number")
-    assert office.data("ListDeadLetters")[0]["reason"] == "ConfigurationError"
+def test_a_mistake_in_a_plan_is_told_by_the_health_and_ends_a_run_as_failed(sandbox: Sandbox, tmp_path: Path) -> None:
+    """INC-40: by file and field."""
+    plan = (ROOT / "plans" / "store-managers.yaml").read_text()
+    (tmp_path / "managers.yaml").write_text(plan.replace("rate: 0.025", "rate: 2.5 %"))
+    office = Office(sandbox, INCENTIVE_PLANS=str(tmp_path))
+    field = f"{tmp_path.name}/managers.yaml:tiers.1.rate"
+    with replaced_hub(office.hub):
+        status, content = office.ask("GetStartup")
+        assert (status, content["data"]["problems"]) == (
+            503,
+            [{"setting": field, "problem": "'2.5 %' is not a number"}],
+        )
+        run = office.calculate()
+        assert (run["status"], run["failure"]) == ("Failed", f"setting {field}: '2.5 %' is not a number")
+        assert office.data("ListDeadLetters")[0]["reason"] == "ConfigurationError"
+        (tmp_path / "managers.yaml").write_text(plan)
+        assert office.ask("GetStartup")[0] == 200
+        assert office.calculate()["status"] == "Succeeded"
