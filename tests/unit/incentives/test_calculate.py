@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 
 from shared.incentives.calculate import Assignment, Calculated, SalesDay, calculate
 from shared.incentives.plan import Plan, Prorate, Tier, TierMode
+from shared.incentives.plan_file import load_plans
 from shared.kernel.money import parse_amount, to_minor
 from shared.kernel.pay_period import parse_period
 from tests.unit.incentives.world import FIRST, LAST, PERIOD, assigned, plan, sold
 
+ROOT = Path(__file__).resolve().parents[3]
 JANUARY = parse_period(PERIOD)
 TIERS = (Tier(0, Decimal("0.01")), Tier(500_000, Decimal("0.02")), Tier(1_500_000, Decimal("0.035")))
 WHOLE = {"tiers": TIERS, "tier_mode": TierMode.WHOLE}
@@ -166,6 +169,22 @@ def test_the_breakdown_says_which_tier_paid_what() -> None:
         {"above": "15000.00", "upTo": None, "rate": "0.035", "sales": "5000.00", "amount": "175.00"},
     ]
     assert (found.breakdown["cap"], found.breakdown["capApplied"], found.breakdown["net"]) == ("400.00", True, "400.00")
+
+
+def test_the_example_of_the_documentation() -> None:
+    """docs/incentive-plans.md: Ada's January under the associates' plan of this project."""
+    (associates, _) = load_plans(ROOT / "plans", "EUR").plans
+    found = pay(associates, [sold(2_000_000, units=40)], assigned(date(2025, 1, 10), date(2025, 1, 19)))
+    assert [(part["upTo"], part["amount"]) for part in found.breakdown["tiers"]] == [
+        ("1612.90", "16.13"),
+        ("4838.71", "64.52"),
+        (None, "530.65"),
+    ]
+    assert (found.breakdown["unitBonus"], found.breakdown["gross"], found.breakdown["net"]) == (
+        "10.00",
+        "621.30",
+        "483.87",
+    )
 
 
 # What must hold for every plan.
