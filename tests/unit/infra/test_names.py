@@ -53,7 +53,7 @@ NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
 """Kept out of logs by the code, though it opens nothing: local authentication is off."""
 
 
-AWAITED_TABLES = {"Heartbeats", "PlanVersions"}
+AWAITED_TABLES = {"Heartbeats"}
 """Tables that the templates make and the code does not provision yet."""
 EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL"}
 """Required unless the partner's authority is given: the hub checks that, the type cannot."""
