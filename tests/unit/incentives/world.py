@@ -135,9 +135,10 @@ class World:
             return False
         message = parse_message(text)
         try:
-            handle_calculation_message(self.context, message)
-        except Busy as error:
-            self.queues.send(CALCULATION_QUEUE, message, delay=error.retry_after)
+            try:
+                handle_calculation_message(self.context, message)
+            except Busy as error:
+                self.queues.send(CALCULATION_QUEUE, message, delay=error.retry_after)
         except Killed:
             self.queues.put_back(CALCULATION_QUEUE, text)
         return True

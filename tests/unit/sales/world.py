@@ -181,9 +181,10 @@ class World:
             self.queues.put_back(IMPORT_QUEUE, text)
         message = parse_message(text)
         try:
-            handle_import_message(self.context, message)
-        except Busy as error:
-            self.queues.send(IMPORT_QUEUE, message, delay=error.retry_after)
+            try:
+                handle_import_message(self.context, message)
+            except Busy as error:
+                self.queues.send(IMPORT_QUEUE, message, delay=error.retry_after)
         except Killed:
             self.queues.put_back(IMPORT_QUEUE, text)
         return True
