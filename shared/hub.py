@@ -14,7 +14,7 @@ from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
-from shared.adapters.logs import correlated, set_up_logs
+from shared.adapters.logs import set_up_logs
 from shared.adapters.partners import Partners
 from shared.adapters.queues import StorageQueues
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
@@ -25,6 +25,10 @@ from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.signing import PageTokens
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
+from shared.adapters.telemetry.queues import TracedQueues
+from shared.adapters.telemetry.recorder import Recorder
+from shared.adapters.telemetry.telemetry import Telemetry
+from shared.adapters.telemetry.work import ObservedWork
 from shared.adapters.webhook_channel import WebhookChannel
 from shared.health.checks import Check, HealthChecks
 from shared.health.storage import probe_queues, probe_storage
@@ -99,7 +103,7 @@ class Hub:
     @cached_property
     def queues(self) -> Queues:
         """All queues."""
-        return StorageQueues(self.storage_account, self.blobs)
+        return TracedQueues(StorageQueues(self.storage_account, self.blobs))
 
     @property
     def tenant(self) -> str:
@@ -138,7 +142,19 @@ class Hub:
     def messages(self) -> MessageProcessor:
         """Processes queued messages."""
         delays = self.settings.hub.message_retry_delays
-        return MessageProcessor(self.queues, self.dead_letters, self.tenant, self.clock, delays, correlate=correlated)
+        return MessageProcessor(
+            self.queues, self.dead_letters, self.tenant, self.clock, delays, observe=self.work.message
+        )
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Spans and metrics (RES-08, RES-09)."""
+        return Telemetry(self._recorder)
+
+    @cached_property
+    def work(self) -> ObservedWork:
+        """Observes what the hub does."""
+        return ObservedWork(self.telemetry, lambda: self.tenant)
 
     @cached_property
     def once(self) -> Idempotency:
@@ -148,7 +164,7 @@ class Hub:
     @cached_property
     def partners(self) -> Partners:
         """Builds clients of partners."""
-        return Partners(self.tables, self.tenant, self.clock, self.sleep)
+        return Partners(self.tables, self.tenant, self.clock, self.sleep, self.telemetry)
 
     @cached_property
     def erp_breaker(self) -> CircuitBreaker:
@@ -264,6 +280,11 @@ class Hub:
     def erp_health(self) -> Callable[[], str | None]:
         """Probes the ERP."""
         return self._erp_answers
+
+    def _recorder(self) -> Recorder:
+        from shared.adapters.telemetry.exporters import recorder_of
+
+        return recorder_of(self.settings.telemetry)
 
     def _sales_source(self, run: ImportRun) -> SalesSource:
         if run.file_name:

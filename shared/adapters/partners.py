@@ -14,6 +14,8 @@ from shared.adapters.resilience.retry_budget import RetryBudget
 from shared.adapters.settings import ErpSettings, HrSettings, PayrollSettings, SftpSettings
 from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.sftp import SftpServer, SftpTransfer
+from shared.adapters.telemetry.partner_calls import PartnerCalls
+from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock
 from shared.kernel.table import Tables
 
@@ -23,9 +25,21 @@ OAuthPartner = ErpSettings | HrSettings | PayrollSettings
 class Partners:
     """Builds the client of each partner, on the shared state of breakers and rate limits."""
 
-    def __init__(self, tables: Tables, tenant: str, clock: Clock, sleep: Callable[[float], None]) -> None:
-        """Keep the tables that hold the shared state."""
+    def __init__(
+        self,
+        tables: Tables,
+        tenant: str,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        """Keep the tables that hold the shared state, and what observes the calls (default: nothing)."""
         self._tables, self._tenant, self._clock, self._sleep = tables, tenant, clock, sleep
+        self._telemetry = telemetry or Telemetry()
+
+    def calls(self, partner: str) -> PartnerCalls:
+        """Return what observes the calls to a partner (RES-08, RES-09)."""
+        return PartnerCalls(self._telemetry, partner, self._tenant)
 
     def breaker(self, partner: str) -> CircuitBreaker:
         """Return the circuit breaker of a partner."""
@@ -66,7 +80,8 @@ class Partners:
             settings.password.get_secret_value(),
             settings.timeout,
         )
-        return SftpTransfer(server, Retry(retry, RetryBudget(self._clock), sleep=self._sleep), self.breaker(SFTP))
+        patience = Retry(retry, RetryBudget(self._clock), sleep=self._sleep)
+        return SftpTransfer(server, patience, self.breaker(SFTP), self.calls(SFTP))
 
     def webhook(self, partner: str, base_url: str) -> PartnerClient:
         """Return the client of an incoming webhook of ours somewhere (INC-70)."""
@@ -107,4 +122,5 @@ class Partners:
             rate_limit=limit,
             tokens=tokens,
             clock=self._clock,
+            calls=self.calls(partner),
         )

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.sftp_host_key import fingerprint
+from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
+from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.errors import (
     ConfigurationError,
     DataRefused,
@@ -59,11 +61,12 @@ class SftpServer:
 class SftpTransfer:
     """Implements `FileTransfer`. One connection for each delivery."""
 
-    def __init__(self, server: SftpServer, retry: Retry, breaker: Breaker) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, server: SftpServer, retry: Retry, breaker: Breaker, calls: PartnerCalls | None = None) -> None:
+        """Connect to nothing yet. `calls` observes each delivery (default: in silence)."""
         self._server = server
         self._retry = retry
         self._breaker = breaker
+        self._calls = calls or PartnerCalls(Telemetry(), PARTNER)
 
     def deliver(self, name: str, content: bytes) -> DeliveredFile:
         """Let a file lie on the server. Idempotent by name and content.
@@ -73,7 +76,12 @@ class SftpTransfer:
         """
         if "/" in name or name in ("", ".", ".."):
             raise ValueError("a file name is needed, not a path")
-        return self._retry.call(lambda: self._breaker.call(lambda: self._deliver(name, content)))
+        with self._calls.call("deliver") as observed:
+            return self._retry.call(lambda: self._attempt(observed, name, content))
+
+    def _attempt(self, observed: PartnerCall, name: str, content: bytes) -> DeliveredFile:
+        with observed.attempt():
+            return self._breaker.call(lambda: self._deliver(name, content))
 
     def _deliver(self, name: str, content: bytes) -> DeliveredFile:
         path = f"{self._server.directory.rstrip('/')}/{name}"

@@ -16,6 +16,7 @@ from shared.adapters.settings.mail import MailSettings
 from shared.adapters.settings.payroll import PayrollSettings, SftpSettings
 from shared.adapters.settings.people import HrSettings, IncentiveSettings
 from shared.adapters.settings.sales import ErpSettings, ImportSettings
+from shared.adapters.settings.telemetry import TelemetrySettings
 from shared.kernel.errors import ConfigurationError, FieldProblem
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Settings",
     "SftpSettings",
     "StorageSettings",
+    "TelemetrySettings",
 ]
 
 GroupType = TypeVar("GroupType", bound=Group)
@@ -92,10 +94,27 @@ class Settings:
         """Who sends e-mails."""
         return self._read(MailSettings)
 
+    @cached_property
+    def telemetry(self) -> TelemetrySettings:
+        """Where spans and metrics go."""
+        return self._read(TelemetrySettings)
+
     def problems(self) -> tuple[FieldProblem, ...]:
         """Return every wrong or missing setting by name; empty when the hub can start."""
         found: list[FieldProblem] = []
-        for group in ("hub", "storage", "erp", "imports", "hr", "incentives", "payroll", "sftp", "mail", "auth"):
+        for group in (
+            "hub",
+            "storage",
+            "erp",
+            "imports",
+            "hr",
+            "incentives",
+            "payroll",
+            "sftp",
+            "mail",
+            "auth",
+            "telemetry",
+        ):
             try:
                 getattr(self, group)
             except ConfigurationError as error:
