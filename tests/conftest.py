@@ -13,7 +13,22 @@ from shared.adapters.storage_account import StorageAccount
 settings.register_profile("hub", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("hub")
 
-_OWN = ("HUB_", "ERP_", "AUTH_", "IMPORT_", "PAY_", "HR_", "PAYROLL_", "MAIL_", "AZURE", "WEBSITE_", "FUNCTIONS_", "OTEL_", "APPLICATIONINSIGHTS_", "TELEMETRY_")
+_OWN = (
+    "HUB_",
+    "ERP_",
+    "AUTH_",
+    "IMPORT_",
+    "PAY_",
+    "HR_",
+    "PAYROLL_",
+    "MAIL_",
+    "AZURE",
+    "WEBSITE_",
+    "FUNCTIONS_",
+    "OTEL_",
+    "APPLICATIONINSIGHTS_",
+    "TELEMETRY_",
+)
 for _name in list(os.environ):
     # Before anything reads them: a proxy would catch loopback calls, a developer's settings would change results.
     if _name.lower().endswith("_proxy") or _name.upper().startswith(_OWN):
