@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
-from shared.adapters.identifiers import new_uuid7
+from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
 from shared.adapters.logs import set_up_logs
 from shared.adapters.partners import Partners
@@ -29,15 +29,18 @@ from shared.adapters.telemetry.queues import TracedQueues
 from shared.adapters.telemetry.recorder import Recorder
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.adapters.telemetry.work import ObservedWork
+from shared.adapters.timer_runs import StoredTimerRuns
 from shared.adapters.webhook_channel import WebhookChannel
 from shared.health.checks import Check, HealthChecks
 from shared.health.storage import probe_queues, probe_storage
+from shared.health.timers import TIMERS, probe_timers
 from shared.kernel.blob import Blobs
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.errors import ConfigurationError
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Queues
 from shared.kernel.table import Tables
+from shared.kernel.timer import TimerRuns
 from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
 from shared.messaging.queue_names import QUEUES
@@ -162,6 +165,13 @@ class Hub:
         return Idempotency(self.tables, self.tenant, clock=self.clock, sleep=self.sleep)
 
     @cached_property
+    def timer_runs(self) -> TimerRuns:
+        """Does each due time's work once, and keeps how it went."""
+        return StoredTimerRuns(
+            self.tables, self.tenant, TIMERS, instance=instance_name(), clock=self.clock, sleep=self.sleep
+        )
+
+    @cached_property
     def partners(self) -> Partners:
         """Builds clients of partners."""
         return Partners(self.tables, self.tenant, self.clock, self.sleep, self.telemetry)
@@ -267,6 +277,7 @@ class Hub:
         checks = (
             Check("storage", lambda: probe_storage(self.tables, self.blobs, self.tenant), vital=True),
             Check("queues", lambda: probe_queues(self.queues, QUEUES), vital=True),
+            Check("timers", lambda: probe_timers(self.timer_runs.heartbeats(), self.clock())),
             Check("erp", lambda: self.erp_health()),
             *(Check(name, partial(self._circuit, name)) for name in ("hr", "payroll", SFTP, "e-mail")),
         )

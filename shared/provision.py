@@ -23,6 +23,7 @@ TABLES = (
     "HrSyncRuns",
     "MailLog",
     "DeadLetters",
+    "Heartbeats",
     "Idempotency",
     "Locks",
     "CircuitBreakers",

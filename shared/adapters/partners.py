@@ -6,7 +6,9 @@ from dataclasses import replace
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
 from shared.adapters.oauth import ClientCredentials, ClientSettings, TokenSource
+from shared.adapters.resilience.circuit import CLOSED, STATE_VALUES
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
+from shared.adapters.resilience.circuit_store import stored_circuits
 from shared.adapters.resilience.policies import policy_of
 from shared.adapters.resilience.rate_limit import TokenBucket
 from shared.adapters.resilience.retry import Retry
@@ -18,6 +20,9 @@ from shared.adapters.telemetry.partner_calls import PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock
 from shared.kernel.table import Tables
+
+ADAPTERS = ("erp", "hr", "payroll", SFTP, "e-mail", "notifications")
+"""The adapter IDs of all partners."""
 
 OAuthPartner = ErpSettings | HrSettings | PayrollSettings
 
@@ -44,6 +49,14 @@ class Partners:
     def breaker(self, partner: str) -> CircuitBreaker:
         """Return the circuit breaker of a partner."""
         return CircuitBreaker(self._tables, self._tenant, partner, policy_of(partner).breaker, clock=self._clock)
+
+    def circuits(self) -> dict[str, int]:
+        """Return the state of every circuit, 0 closed, 1 half-open, 2 open, by adapter ID (RES-09).
+
+        What was never called is closed.
+        """
+        never_called = dict.fromkeys(ADAPTERS, STATE_VALUES[CLOSED])
+        return never_called | stored_circuits(self._tables, self._tenant)
 
     def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker) -> PartnerClient:
         """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll` (INC-02)."""

@@ -4,6 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from shared.adapters.identifiers import instance_name
 from shared.adapters.settings import TelemetrySettings
 from shared.adapters.telemetry.recorder import Recorder, Silent
 
@@ -40,7 +41,7 @@ def recorder_of(settings: TelemetrySettings) -> Recorder:
     from shared.adapters.telemetry.sdk import SdkRecorder
 
     spans, metrics = _exporters(settings)
-    resource = Resource.create({"service.name": _SERVICE, "service.instance.id": _instance()})
+    resource = Resource.create({"service.name": _SERVICE, "service.instance.id": instance_name()})
     # What is a caller's to say is which trace we belong to, not whether we look at ourselves.
     tracers = TracerProvider(sampler=ALWAYS_ON, resource=resource)
     tracers.add_span_processor(BatchSpanProcessor(spans, schedule_delay_millis=SPANS_EVERY))
@@ -94,8 +95,3 @@ def _application_insights(settings: TelemetrySettings) -> "tuple[SpanExporter, M
         "timeout": _TIMEOUT,
     }
     return AzureMonitorTraceExporter(**options), AzureMonitorMetricExporter(**options)
-
-
-def _instance() -> str:
-    """Return a name of this process: Azure's instance ID where there is one."""
-    return f"{os.environ.get('WEBSITE_INSTANCE_ID', '')[:16] or 'local'}-{os.getpid()}"
