@@ -31,22 +31,17 @@ def recorder_of(settings: TelemetrySettings) -> Recorder:
     """Return what records for the chosen exporter; with `none`, nothing of OpenTelemetry is loaded."""
     if settings.exporter == "none":
         return Silent()
-    from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
     from shared.adapters.telemetry.sdk import SdkRecorder
 
     spans, metrics = _exporters(settings)
-    resource = Resource.create({"service.name": _SERVICE, "service.instance.id": instance_name()})
-    # What is a caller's to say is which trace we belong to, not whether we look at ourselves.
-    tracers = TracerProvider(sampler=ALWAYS_ON, resource=resource)
-    tracers.add_span_processor(BatchSpanProcessor(spans, schedule_delay_millis=SPANS_EVERY))
-    reader = PeriodicExportingMetricReader(metrics, METRICS_EVERY, _TIMEOUT * 1000)
-    return SdkRecorder(tracers, MeterProvider([reader], resource=resource))
+    return SdkRecorder(
+        BatchSpanProcessor(spans, schedule_delay_millis=SPANS_EVERY),
+        PeriodicExportingMetricReader(metrics, METRICS_EVERY, _TIMEOUT * 1000),
+        {"service.name": _SERVICE, "service.instance.id": instance_name()},
+    )
 
 
 def _exporters(settings: TelemetrySettings) -> "tuple[SpanExporter, MetricExporter]":

@@ -7,7 +7,10 @@ from typing import Any
 
 from opentelemetry.metrics import Meter
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags, set_span_in_context
 from opentelemetry.trace import Span as SdkSpan
 
@@ -62,11 +65,15 @@ class RecordedSpan:
 class SdkRecorder:
     """Implements `Recorder` on providers of its own: nothing global is set, so that the worker's own stay alone."""
 
-    def __init__(self, tracers: TracerProvider, meters: MeterProvider) -> None:
-        """Keep the providers."""
-        self._tracers, self._meters = tracers, meters
-        self._tracer = tracers.get_tracer(SCOPE)
-        self._meter = meters.get_meter(SCOPE)
+    def __init__(self, spans: SpanProcessor, metrics: MetricReader, about: Mapping[str, str]) -> None:
+        """Begin to record; `about` are attributes of this process."""
+        resource = Resource.create(dict(about))
+        # A caller's sampled flag says whether it looks at itself, not whether we look at ourselves.
+        self._tracers = TracerProvider(sampler=ALWAYS_ON, resource=resource)
+        self._tracers.add_span_processor(spans)
+        self._meters = MeterProvider([metrics], resource=resource)
+        self._tracer = self._tracers.get_tracer(SCOPE)
+        self._meter = self._meters.get_meter(SCOPE)
         self._instruments: dict[str, Callable[[float, dict[str, Any]], None]] = {}
         self._lock = Lock()
 
