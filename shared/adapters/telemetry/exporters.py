@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SPANS_EVERY = 1_000
 """Milliseconds: an instance that is killed loses the spans of that time and no more."""
 METRICS_EVERY = 15_000
-_TIMEOUT = 5.0
+TIMEOUT = 3.0
 """Seconds that an exporter may wait for an answer, on a thread of its own."""
 _SERVICE = "integration-hub"
 _NO_CALLS_OF_ITS_OWN = (
@@ -39,7 +39,7 @@ def recorder_of(settings: TelemetrySettings) -> Recorder:
     spans, metrics = _exporters(settings)
     return SdkRecorder(
         BatchSpanProcessor(spans, schedule_delay_millis=SPANS_EVERY),
-        PeriodicExportingMetricReader(metrics, METRICS_EVERY, _TIMEOUT * 1000),
+        PeriodicExportingMetricReader(metrics, METRICS_EVERY, TIMEOUT * 1000),
         {"service.name": _SERVICE, "service.instance.id": instance_name()},
     )
 
@@ -70,8 +70,8 @@ def _otlp(settings: TelemetrySettings) -> "tuple[SpanExporter, MetricExporter]":
 
     base = str(settings.otlp_endpoint)
     return (
-        OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=_TIMEOUT),
-        OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=_TIMEOUT),
+        OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=TIMEOUT),
+        OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=TIMEOUT),
     )
 
 
@@ -87,6 +87,6 @@ def _application_insights(settings: TelemetrySettings) -> "tuple[SpanExporter, M
         "connection_string": settings.connection_string.get_secret_value(),
         "credential": azure_credential(settings.client_id) if settings.authentication else None,
         "disable_offline_storage": True,
-        "timeout": _TIMEOUT,
+        "timeout": TIMEOUT,
     }
     return AzureMonitorTraceExporter(**options), AzureMonitorMetricExporter(**options)

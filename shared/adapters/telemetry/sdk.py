@@ -95,6 +95,11 @@ class SdkRecorder:
         self._tracers.force_flush(FLUSH_WITHIN)
         self._meters.force_flush(FLUSH_WITHIN)
 
+    def close(self) -> None:
+        """Send what is there and stop; the SDK does the same when the process ends in peace."""
+        self._tracers.shutdown()
+        self._meters.shutdown()
+
 
 def _context(parent: TraceContext | None) -> Any:  # noqa: ANN401 - the SDK's Context, which is not exported
     """Return the SDK's context for a parent, an empty one where there is none: never the global one."""
