@@ -1,6 +1,7 @@
 """RES-08, RES-09, INC-73: what truly leaves this process, by each exporter, on a loopback collector."""
 
 import json
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from shared.adapters.telemetry.sdk import SdkRecorder
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.errors import ConfigurationError, ServerFailure
 from tests.contract.ingestion import Ingestion
+from tests.unit.adapters.certificate import loopback_certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "11111111-2222-3333-4444-555555555555"
@@ -120,6 +122,33 @@ def test_application_insights_gets_dependencies_requests_and_metrics(exported: E
     assert {path for path, _ in ingestion.requests} == {"/v2.1/track"}
 
 
+def test_with_an_identity_application_insights_gets_its_token(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INC-32: no key admits, a token does; it goes over TLS alone."""
+    certificate = loopback_certificate(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    asked: list[str] = []
+
+    class Identity:
+        def get_token(self, *scopes: str, **_options: Any) -> Any:
+            from azure.core.credentials import AccessToken
+
+            asked.extend(scopes)
+            return AccessToken("token-of-the-identity", 2**31)
+
+    monkeypatch.setattr("shared.adapters.azure_identity.azure_credential", lambda client_id: Identity())
+    authentication = {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={KEY};Authorization=AAD"}
+    with Ingestion(tls=server) as ingestion:
+        telemetry = exported.telemetry(**insights(ingestion), **authentication)
+        call_a_partner(telemetry)
+        telemetry.flush()
+    assert {headers["Authorization"] for _, headers in ingestion.requests} == {"Bearer token-of-the-identity"}
+    assert set(asked) == {"https://monitor.azure.com//.default"}
+
+
 @pytest.mark.parametrize("status", [500, 401, 403, 400], ids=str)
 @pytest.mark.parametrize("settings", [otlp, insights], ids=["otlp", "application-insights"])
 def test_a_collector_that_refuses_disturbs_no_work(exported: Exported, settings: Any, status: int) -> None:
@@ -128,7 +157,7 @@ def test_a_collector_that_refuses_disturbs_no_work(exported: Exported, settings:
         call_a_partner(telemetry)
         telemetry.flush()
     assert ingestion.requests
-    assert not (ingestion.spans or ingestion.envelopes)
+    assert (ingestion.spans, ingestion.envelopes) == ([], [])
 
 
 def test_a_collector_that_is_not_there_disturbs_no_work(exported: Exported) -> None:
