@@ -11,13 +11,15 @@ Work = Callable[[Hub, str], object]
 def run(timer: Timer, work: Work, given: str) -> None:
     """Do a timer's work once for its due time; what an operator asks for by an input is always done."""
     hub = current_hub()
-    with hub.work.task(timer.name, hub.new_id()):
-        if given.strip() not in ("", "{}"):
-            work(hub, given)
-        else:
-            hub.timer_runs.run(timer, lambda: work(hub, given))
-    # An instance that ran a timer may be gone in a moment.
-    hub.telemetry.flush()
+    try:
+        with hub.work.task(timer.name, hub.new_id()):
+            if given.strip() not in ("", "{}"):
+                work(hub, given)
+            else:
+                hub.timer_runs.run(timer, lambda: work(hub, given))
+    finally:
+        # An instance that ran a timer may be gone in a moment.
+        hub.telemetry.flush()
 
 
 def import_erp_sales_data(hub: Hub, given: str) -> None:

@@ -15,13 +15,12 @@ from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
 from shared.adapters.logs import set_up_logs
-from shared.adapters.partners import Partners
+from shared.adapters.partners import ADAPTERS, Partners
 from shared.adapters.queues import StorageQueues
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.idempotency import Idempotency
 from shared.adapters.resilience.lease import Leases
 from shared.adapters.settings import Settings
-from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.signing import PageTokens
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
@@ -279,7 +278,7 @@ class Hub:
             Check("queues", lambda: probe_queues(self.queues, QUEUES), vital=True),
             Check("timers", lambda: probe_timers(self.timer_runs.heartbeats(), self.clock())),
             Check("erp", lambda: self.erp_health()),
-            *(Check(name, partial(self._circuit, name)) for name in ("hr", "payroll", SFTP, "e-mail")),
+            *(Check(name, partial(self._circuit, name)) for name in ADAPTERS if name != "erp"),
         )
         try:
             deadline = self.settings.hub.health_deadline

@@ -185,7 +185,7 @@ def test_health_tells_of_storage_queues_and_erp(stack: Stack) -> None:
     answer = requests.get(f"{stack.host_url}/api/v1/health", timeout=10)
     data = answer.json()["data"]
     assert answer.status_code == 200
-    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail"}
+    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"}
     assert {check["name"] for check in data["checks"]} == {"storage", "queues", "timers", *partners}
     for probe in ("liveness", "readiness", "startup"):
         assert requests.get(f"{stack.host_url}/api/v1/health/{probe}", timeout=10).status_code == 200
@@ -207,6 +207,7 @@ def test_the_caller_s_trace_reaches_the_partners(admin: HubClient) -> None:
     mine = [one for one in admin.ask_sandbox("GET", "/traces") if trace_id in one["traceparent"]]
     assert len({one["traceparent"] for one in mine}) == len(mine), "every call is a span of its own"
     assert all(one["correlationId"] for one in mine)
+    assert [one["route"] for one in mine].count("erp.sales") == 4, "pages that are fetched ahead, too"
 
 
 def test_timers_leave_their_heartbeat(stack: Stack, admin: HubClient) -> None:

@@ -9,7 +9,7 @@ from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
 
-PARTS = ["storage", "queues", "timers", "erp", "hr", "payroll", "payroll-sftp", "e-mail"]
+PARTS = ["storage", "queues", "timers", "erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"]
 
 
 def memory_hub(**environment: str) -> Hub:
