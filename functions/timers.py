@@ -25,16 +25,16 @@ WORK = {
 """Function name -> function in `functions.scheduled`."""
 
 
-def _handler(timer: Timer) -> Callable[[func.TimerRequest], None]:
-    def handle(request: func.TimerRequest) -> None:
+def _handler(entry: Timer) -> Callable[[func.TimerRequest], None]:
+    def handle(timer: func.TimerRequest) -> None:
         scheduled = import_module("functions.scheduled")
-        given = str((getattr(request, "schedule", None) or {}).get("Input", ""))
-        scheduled.run(timer, getattr(scheduled, WORK[timer.name]), given)
+        given = str((getattr(timer, "schedule", None) or {}).get("Input", ""))
+        scheduled.run(entry, getattr(scheduled, WORK[entry.name]), given)
 
     return handle
 
 
-for _timer in TIMERS:
-    blueprint.function_name(name=_timer.name)(
-        blueprint.timer_trigger(arg_name="request", schedule=_timer.schedule, run_on_startup=False)(_handler(_timer))
+for _entry in TIMERS:
+    blueprint.function_name(name=_entry.name)(
+        blueprint.timer_trigger(arg_name="timer", schedule=_entry.schedule, run_on_startup=False)(_handler(_entry))
     )

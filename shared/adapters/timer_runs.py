@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from shared.adapters.resilience.leased_rows import Claim, LeasedRows, LeaseLost, lease_end, lease_token
 from shared.adapters.resilience.retry import Sleep
@@ -59,16 +60,18 @@ class StoredTimerRuns:
         While another instance is at it, this one waits: for its success, or to take the work over when it failed or
         was killed. A run longer than the lease may be done twice at once, which every timer's work bears.
         """
-        due = timer.due(self._clock())
+        began = self._clock()
+        due = timer.due(began)
         try:
-            claim = self._claim(timer, due)
+            claim = self._claim(timer, due, began)
         except _DoneAlready:
             _log.info("timer %s: another instance has done this", timer.name, extra={"timer": timer.name})
             return False
         try:
             work()
         except BaseException as error:
-            self._end(claim, {"failedAt": self._clock(), "failure": error_type_of(error)})
+            with suppress(Exception):  # the work's own error matters more; the lease runs out by itself
+                self._end(claim, {"failedAt": self._clock(), "failure": error_type_of(error)})
             raise
         self._end(claim, {"succeededAt": self._clock(), "due": due})
         return True
@@ -78,18 +81,12 @@ class StoredTimerRuns:
         found = {row.key: row for row in self._table.query(self._partition)}
         return [_heartbeat(timer, self._expect(timer, found.get(timer.name))) for timer in self._timers.values()]
 
-    def _claim(self, timer: Timer, due: datetime) -> Claim:
+    def _claim(self, timer: Timer, due: datetime, began: datetime) -> Claim:
         """Claim the row, waiting for whoever has it. _DoneAlready; Busy when it is never free."""
         waited = 0.0
         while True:
             values = self._cells(timer, None)
-
-            def look(row: Row) -> None:
-                if _done(row, due) and self._clock() < due + AT_ONCE:
-                    raise _DoneAlready
-                # What the last run left is kept, as it stands in the very row that is replaced.
-                values.update(self._cells(timer, row))  # noqa: B023 - called before the next turn
-
+            look = partial(self._look, timer, due, began, values)
             found = self._rows.claim(self._partition, timer.name, values, LEASE, is_new=False, refuse=look)
             if isinstance(found, Claim):
                 return found
@@ -99,6 +96,15 @@ class StoredTimerRuns:
             pause = min(max(left, 0.05), _PAUSE)
             self._sleep(pause)
             waited += pause
+
+    def _look(self, timer: Timer, due: datetime, began: datetime, values: dict[str, Value], row: Row) -> None:
+        """Look at the row that is about to be claimed: refuse what is done, keep what the last run left in it."""
+        done, at = row.values.get("due"), row.values.get("succeededAt")
+        if isinstance(done, datetime) and isinstance(at, datetime) and done >= due:
+            by_the_timer, meanwhile = began < due + AT_ONCE, at > began
+            if by_the_timer or meanwhile:
+                raise _DoneAlready
+        values.update(self._cells(timer, row))
 
     def _cells(self, timer: Timer, row: Row | None) -> dict[str, Value]:
         """Return the cells of a run that begins now."""
@@ -134,11 +140,6 @@ class StoredTimerRuns:
 
 
 _KEPT = ("schedule", "knownSince", "due", "succeededAt", "failedAt", "failure")
-
-
-def _done(row: Row, due: datetime) -> bool:
-    done = row.values.get("due")
-    return isinstance(done, datetime) and done >= due
 
 
 def _own(values: Mapping[str, Value]) -> dict[str, Value]:

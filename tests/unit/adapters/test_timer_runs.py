@@ -77,6 +77,24 @@ def test_two_instances_at_once_do_the_work_once(world: World) -> None:
     assert (results, world.done) == ([True, False], ["first"])
 
 
+@pytest.mark.parametrize("late", [0, 600], ids=["when due", "by hand"])
+def test_work_that_took_long_is_not_done_again_by_whoever_waited_for_it(world: World, late: float) -> None:
+    world.pass_time(late)
+    began = world.now
+
+    first = world.instance("first")
+    claim = first._claim(SYNC, SYNC.due(began), began)
+
+    def wait(seconds: float) -> None:
+        world.pass_time(seconds)
+        if world.now >= began + timedelta(seconds=40):
+            first._end(claim, {"succeededAt": world.now, "due": SYNC.due(began)})
+
+    second = StoredTimerRuns(world.tables, "default", (SYNC,), instance="second", clock=lambda: world.now, sleep=wait)
+    assert not second.run(SYNC, world.work("second"))
+    assert world.done == []
+
+
 class Killed(BaseException):
     """The process is gone, whatever it wanted to do."""
 
