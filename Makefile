@@ -1,4 +1,4 @@
-# Everything a developer runs. `make demo` and `make test` need nothing but Python >= 3.11, Node >= 20 and make.
+# Everything a developer runs. `make demo` needs nothing but Python >= 3.11, Node >= 20 and make; `make test` a C compiler too.
 PYTHON ?= python3
 SECOND_PYTHON ?= python3.13
 VENV := .venv
@@ -8,15 +8,24 @@ RECORDS ?= 10000
 DATE ?= 2025-01-15
 FAULTS ?= 0
 
-.PHONY: demo start mail-preview test test-all lint type unit bench environment second-python clean
+.PHONY: demo start mail-preview test test-all lint type unit bench environment test-environment package lock \
+	second-python clean
 
 environment: $(VENV)/.installed local/azurite/node_modules/.installed
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+test-environment: environment $(VENV)/.test-installed
+
+$(VENV)/.installed: requirements.txt constraints.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; set PYTHON=")'
 	@echo "building the environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt
+	@echo "installing what the tests need besides (it may be compiled: that takes half a minute)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-test.txt -c constraints.txt \
+	  || { echo "a C compiler is needed to install the test double of Service Bus (Debian: apt install gcc)"; exit 1; }
 	@touch $@
 
 local/azurite/node_modules/.installed: local/azurite/package.json local/azurite/package-lock.json
@@ -37,22 +46,31 @@ mail-preview: environment
 lint: environment
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
-type: environment
+type: test-environment
 	@$(VENV)/bin/mypy
 
-unit: environment
+unit: test-environment
 	@$(RUN) -m pytest tests/unit tests/contract
 
-test: environment lint type test-all second-python
+test: test-environment lint type package test-all second-python
 
-test-all: environment
+test-all: test-environment
 	@$(RUN) -m pytest
 
-# Azure runs Python 3.13: where it is installed beside another version, the fast layers run on it too.
-second-python: environment
+# What is deployed, with everything that it needs: build/integration-hub.zip.
+package: environment
+	@SECOND_PYTHON=$(SECOND_PYTHON) $(RUN) -m scripts.package
+
+# After a change of requirements.txt: what that requires in turn is pinned too.
+lock: environment
+	@SECOND_PYTHON=$(SECOND_PYTHON) $(RUN) -m scripts.package --lock
+
+# Azure runs Python 3.13: where it is installed beside another version, the fast layers run on it too, and so do the
+# tests of Microsoft's worker and of the package.
+second-python: test-environment package
 	@sh scripts/test_second_python.sh $(RUN) $(SECOND_PYTHON)
 
-bench: environment
+bench: test-environment
 	@$(RUN) -m tests.bench
 
 clean:

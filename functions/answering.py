@@ -27,6 +27,7 @@ from shared.kernel.errors import (
     Forbidden,
     HubError,
     InvalidRequest,
+    NotFound,
     PartnerUnavailable,
     TooLarge,
     Unauthenticated,
@@ -36,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_PAGE_SIZE = 1000
+MAX_IDENTIFIER = 128
+"""Characters of the longest identifier that is accepted anywhere."""
 _MAX_PROBLEMS = 50
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -62,8 +65,11 @@ class ApiRequest:
         return self.http.params.get(name) or None
 
     def path(self, name: str) -> str:
-        """Return a route parameter."""
-        return str(self.http.route_params[name])
+        """Return a route parameter. NotFound for one that is longer than any identifier."""
+        value = str(self.http.route_params[name])
+        if len(value) > MAX_IDENTIFIER:
+            raise NotFound(f"there is nothing with an identifier of {len(value)} characters")
+        return value
 
     def instant(self, name: str) -> datetime | None:
         """Return a query parameter that is an instant. InvalidRequest."""

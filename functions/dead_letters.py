@@ -8,7 +8,9 @@ blueprint = func.Blueprint()
 
 
 @blueprint.function_name(name="DeadLetterImportSlices")
-@blueprint.queue_trigger(arg_name="msg", queue_name="import-slices-poison", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg", queue_name="import-slices-poison", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+)
 def dead_letter_import_slices(msg: func.QueueMessage) -> None:
     """Keep an import message that the broker gave up; its run ends as Failed. Idempotent by message."""
     from shared.hub import current_hub
@@ -24,7 +26,9 @@ def dead_letter_import_slices(msg: func.QueueMessage) -> None:
 
 
 @blueprint.function_name(name="DeadLetterNotifications")
-@blueprint.queue_trigger(arg_name="msg", queue_name="notifications-poison", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg", queue_name="notifications-poison", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+)
 def dead_letter_notifications(msg: func.QueueMessage) -> None:
     """Keep a notification that the broker gave up. Idempotent by message."""
     from shared.hub import current_hub
@@ -33,7 +37,9 @@ def dead_letter_notifications(msg: func.QueueMessage) -> None:
 
 
 @blueprint.function_name(name="DeadLetterHrEvents")
-@blueprint.queue_trigger(arg_name="msg", queue_name="hr-events-poison", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg", queue_name="hr-events-poison", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+)
 def dead_letter_hr_events(msg: func.QueueMessage) -> None:
     """Keep an HR event that the broker gave up. Idempotent by message."""
     from shared.hub import current_hub
@@ -49,7 +55,12 @@ def dead_letter_hr_events(msg: func.QueueMessage) -> None:
 
 
 @blueprint.function_name(name="DeadLetterCalculationRequests")
-@blueprint.queue_trigger(arg_name="msg", queue_name="calculation-requests-poison", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg",
+    queue_name="calculation-requests-poison",
+    connection="AzureWebJobsStorage",
+    data_type=func.DataType.BINARY,
+)
 def dead_letter_calculation_requests(msg: func.QueueMessage) -> None:
     """Keep a request that the broker gave up; its run ends as Failed. Idempotent by message."""
     from shared.hub import current_hub
@@ -65,7 +76,12 @@ def dead_letter_calculation_requests(msg: func.QueueMessage) -> None:
 
 
 @blueprint.function_name(name="DeadLetterPayrollExports")
-@blueprint.queue_trigger(arg_name="msg", queue_name="payroll-exports-poison", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg",
+    queue_name="payroll-exports-poison",
+    connection="AzureWebJobsStorage",
+    data_type=func.DataType.BINARY,
+)
 def dead_letter_payroll_exports(msg: func.QueueMessage) -> None:
     """Keep an export's message that the broker gave up; the export stops. Idempotent by message."""
     from shared.hub import current_hub
@@ -81,7 +97,12 @@ def dead_letter_payroll_exports(msg: func.QueueMessage) -> None:
 
 
 @blueprint.function_name(name="DeadLetterDroppedFiles")
-@blueprint.queue_trigger(arg_name="msg", queue_name="webjobs-blobtrigger-poison", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg",
+    queue_name="webjobs-blobtrigger-poison",
+    connection="AzureWebJobsStorage",
+    data_type=func.DataType.BINARY,
+)
 def dead_letter_dropped_files(msg: func.QueueMessage) -> None:
     """Keep the name of a dropped file whose import could not even be started. Idempotent by name and ETag."""
     from shared.hub import current_hub

@@ -6,7 +6,9 @@ blueprint = func.Blueprint()
 
 
 @blueprint.function_name(name="CalculateIncentives")
-@blueprint.queue_trigger(arg_name="msg", queue_name="calculation-requests", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg", queue_name="calculation-requests", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+)
 def calculate_incentives(msg: func.QueueMessage) -> None:
     """Calculate a period. Idempotent by the period and what went into it."""
     from shared.hub import current_hub
@@ -27,6 +29,7 @@ def calculate_incentives(msg: func.QueueMessage) -> None:
     path="calculations-inbox/{name}",
     connection="AzureWebJobsStorage",
     source=func.BlobSource.EVENT_GRID,
+    data_type=func.DataType.BINARY,
 )
 def take_in_calculations(blob: func.InputStream) -> None:
     """Take in a file of calculations. Idempotent by employee, period and ID of each record."""

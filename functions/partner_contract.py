@@ -35,14 +35,19 @@ def _receipt(hub: Hub, route: Route, endpoint: PartnerEndpoint, request: ApiRequ
     try:
         return endpoint(hub, request)
     except CallerError as error:
-        _log.warning("%s refused a request: %s", route.function, error.code)
+        _log.warning("%s refused a request: %s", route.function, error.code, extra=_failed(route, error.code))
         details = [plain(problem) for problem in error.details]
         return Receipt(error.status, {"error": error.message, "details": details})
     except HubError as error:
-        _log.error("%s failed: %s", route.function, error.code)
+        _log.error("%s failed: %s", route.function, error.code, extra=_failed(route, error.code))
     except Exception:  # noqa: BLE001 - logged whole
-        _log.exception("%s failed", route.function)
+        _log.exception("%s failed", route.function, extra=_failed(route, "InternalError"))
     return Receipt(500, {"error": f"something went wrong here: quote {request.request_id}", "retry": True})
+
+
+def _failed(route: Route, reason: str) -> dict[str, str]:
+    """Return the fields that an alert rule counts."""
+    return {"event": "webhook.failed", "function": route.function, "reason": reason}
 
 
 def _answer(receipt: Receipt, request_id: str, more: dict[str, str] | None = None) -> func.HttpResponse:

@@ -6,7 +6,9 @@ blueprint = func.Blueprint()
 
 
 @blueprint.function_name(name="CarryOnPayrollExport")
-@blueprint.queue_trigger(arg_name="msg", queue_name="payroll-exports", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg", queue_name="payroll-exports", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+)
 def carry_on_payroll_export(msg: func.QueueMessage) -> None:
     """Do the steps of an export that are left. Idempotent by export and step."""
     from shared.hub import current_hub

@@ -9,7 +9,9 @@ blueprint = func.Blueprint()
 
 
 @blueprint.function_name(name="ProcessImportSlice")
-@blueprint.queue_trigger(arg_name="msg", queue_name="import-slices", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg", queue_name="import-slices", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+)
 def process_import_slice(msg: func.QueueMessage) -> None:
     """Do a slice of an import, or publish it. Idempotent by run and slice."""
     from shared.hub import current_hub
@@ -26,7 +28,11 @@ def process_import_slice(msg: func.QueueMessage) -> None:
 
 @blueprint.function_name(name="ImportDroppedFile")
 @blueprint.blob_trigger(
-    arg_name="blob", path="erp-inbox/{name}", connection="AzureWebJobsStorage", source=func.BlobSource.EVENT_GRID
+    arg_name="blob",
+    path="erp-inbox/{name}",
+    connection="AzureWebJobsStorage",
+    source=func.BlobSource.EVENT_GRID,
+    data_type=func.DataType.BINARY,
 )
 def import_dropped_file(blob: func.InputStream) -> None:
     """Import a file of sales. Idempotent by the file's name and ETag."""

@@ -6,7 +6,9 @@ blueprint = func.Blueprint()
 
 
 @blueprint.function_name(name="ProcessHrEvent")
-@blueprint.queue_trigger(arg_name="msg", queue_name="hr-events", connection="AzureWebJobsStorage")
+@blueprint.queue_trigger(
+    arg_name="msg", queue_name="hr-events", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+)
 def process_hr_event(msg: func.QueueMessage) -> None:
     """Apply an HR event, or do a slice of a full sync. Idempotent by event; by run and page."""
     from shared.hub import current_hub

@@ -40,13 +40,21 @@ def free_ports() -> Ports:
     return Ports(*(free_port() for _ in Ports._fields))
 
 
+class Tls(NamedTuple):
+    """Files of a certificate and its key. With them Azurite speaks HTTPS and accepts access tokens as well."""
+
+    certificate: Path
+    key: Path
+
+
 class Azurite:
     """A running Azurite: `with Azurite(location=...) as azurite: azurite.connection_string`."""
 
-    def __init__(self, ports: Ports | None = None, location: Path | None = None) -> None:
+    def __init__(self, ports: Ports | None = None, location: Path | None = None, *, tls: Tls | None = None) -> None:
         """Choose the ports (10000 to 10002 if not given) and the folder of its data; without one it keeps nothing."""
         self.ports = ports or Ports()
         self._location = location
+        self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
         self._resources = ExitStack()
 
@@ -113,6 +121,9 @@ class Azurite:
         command = [node, os.fspath(_MAIN), "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
         for service, port in zip(Ports._fields, self.ports, strict=True):
             command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
+        if self._tls:
+            command += ["--cert", os.fspath(self._tls.certificate), "--key", os.fspath(self._tls.key)]
+            command += ["--oauth", "basic"]
         if self._location is None:
             return [*command, "--inMemoryPersistence"]
         self._location.mkdir(parents=True, exist_ok=True)

@@ -1,32 +1,26 @@
 #!/bin/sh
-# Runs the unit and contract tests on the Python that Azure runs, where it is installed beside another version.
-# Usage: test_second_python.sh <first python> <second python>
+# Runs the unit, contract and conformance tests on Python 3.13, the version that Azure runs, where it is installed
+# beside another version.
+# Usage: test_second_python.sh <first python> [second python]
 set -eu
+cd "$(dirname "$0")/.."
 first=$1
-second=$2
-if ! command -v "$second" >/dev/null 2>&1 || ! "$second" -c '' 2>/dev/null; then
-    found=""
-    if command -v pyenv >/dev/null 2>&1; then
-        root=$(pyenv root)
-        found=$(ls -d "$root"/versions/3.13*/bin/python 2>/dev/null | tail -n 1 || true)
-    fi
-    if [ -z "$found" ]; then
-        echo "NOTE: $second is not installed; the tests ran on one Python only (Azure runs 3.13)"
-        exit 0
-    fi
-    second=$found
-fi
-version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
-if [ "$(version "$first")" = "$(version "$second")" ]; then
-    echo "the tests ran on Python $(version "$first") already"
+shift
+if "$first" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then
+    echo "the tests ran on Python 3.13 already"
     exit 0
 fi
-environment=.venv-$(version "$second")
+if ! second=$(sh scripts/find_python.sh "$@"); then
+    echo "NOTE: there is no Python 3.13 here, neither python3.13 nor one of pyenv's. The tests of Microsoft's worker and"
+    echo "NOTE: of the package did NOT run, nor did any test on the version that Azure runs."
+    exit 0
+fi
+environment=.venv-3.13
 stamp=$environment/.installed
-if [ ! -e "$stamp" ] || [ requirements.txt -nt "$stamp" ] || [ requirements-dev.txt -nt "$stamp" ]; then
+if [ ! -e "$stamp" ] || [ -n "$(find requirements*.txt constraints.txt -newer "$stamp")" ]; then
     echo "building the environment in $environment"
     "$second" -m venv "$environment"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-test.txt -c constraints.txt
     touch "$stamp"
 fi
-exec "$environment/bin/python" -m pytest -q tests/unit tests/contract
+exec "$environment/bin/python" -m pytest -q tests/unit tests/contract tests/conformance

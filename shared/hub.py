@@ -14,6 +14,7 @@ from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
+from shared.adapters.key_vault import PARTNER as VAULT
 from shared.adapters.logs import set_up_logs
 from shared.adapters.partners import ADAPTERS, Partners
 from shared.adapters.queues import StorageQueues
@@ -22,7 +23,7 @@ from shared.adapters.resilience.idempotency import Idempotency
 from shared.adapters.resilience.lease import Leases
 from shared.adapters.settings import Settings
 from shared.adapters.signing import PageTokens
-from shared.adapters.storage_account import StorageAccount
+from shared.adapters.storage_account import StorageAccount, storage_account
 from shared.adapters.tables import AzureTables
 from shared.adapters.telemetry.queues import TracedQueues
 from shared.adapters.telemetry.recorder import Recorder
@@ -53,6 +54,7 @@ from shared.sales.sources import SalesSource
 from shared.workforce.context import WorkforceContext
 
 if TYPE_CHECKING:
+    from shared.adapters.secret_cache import CachedSecrets
     from shared.incentives.context import IncentiveContext
     from shared.kernel.file_transfer import FileTransfer
     from shared.payroll.context import PayrollContext
@@ -78,7 +80,7 @@ class Hub:
 
         `parts` stand in for services by name: `Hub({}, tables=MemoryTables())`. TypeError for a name that is none.
         """
-        self.settings = Settings(environment)
+        self.settings = Settings(environment, lambda: self.vault)
         self.clock = clock
         self.new_id = new_id
         self.sleep = sleep
@@ -90,7 +92,14 @@ class Hub:
     @cached_property
     def storage_account(self) -> StorageAccount:
         """The storage account."""
-        return StorageAccount(self.settings.storage.connection_string.get_secret_value())
+        return storage_account(self.settings.storage)
+
+    @cached_property
+    def vault(self) -> "CachedSecrets":
+        """Where secrets are that are no settings (RES-11). Only asked for where KEY_VAULT_URL is set."""
+        from shared.wiring.vault import build
+
+        return build(self)
 
     @cached_property
     def tables(self) -> Tables:
@@ -126,7 +135,7 @@ class Hub:
     @cached_property
     def page_tokens(self) -> PageTokens:
         """Signs positions in listings."""
-        return PageTokens(self.settings.hub.page_token_secret.get_secret_value(), self.tenant)
+        return PageTokens(self.settings.hub.page_token_secret.versions, self.tenant)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
@@ -279,6 +288,7 @@ class Hub:
             Check("timers", lambda: probe_timers(self.timer_runs.heartbeats(), self.clock())),
             Check("erp", lambda: self.erp_health()),
             *(Check(name, partial(self._circuit, name)) for name in ADAPTERS if name != "erp"),
+            *self._vault_check(),
         )
         try:
             deadline = self.settings.hub.health_deadline
@@ -308,6 +318,10 @@ class Hub:
         """Look at a partner that says nothing of its own health by how its calls went."""
         state = self.partners.breaker(partner).state()
         return None if state == "closed" else f"the circuit is {state}"
+
+    def _vault_check(self) -> Iterator[Check]:
+        if self.settings.has_vault:
+            yield Check(VAULT, lambda: self.vault.probe(self.settings.hub.page_token_secret.path))
 
     def _erp_answers(self) -> str | None:
         state = self.erp_breaker.state()

@@ -19,6 +19,7 @@ TABLES = (
     "Exports",
     "AuditTrail",
     "CalculationRuns",
+    "PlanVersions",
     "HrDeliveries",
     "HrSyncRuns",
     "MailLog",

@@ -28,6 +28,8 @@ _OWN = (
     "OTEL_",
     "APPLICATIONINSIGHTS_",
     "TELEMETRY_",
+    "KEY_VAULT_",
+    "SECRET_",
 )
 for _name in list(os.environ):
     # Before anything reads them: a proxy would catch loopback calls, a developer's settings would change results.

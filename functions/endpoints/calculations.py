@@ -122,7 +122,8 @@ def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
     position = hub.page_tokens.read(query, request.query("pageToken"))
     if employee_id:
         found = hub.incentives.calculations.of_employee(period, employee_id)
-        return ApiResult([summary(one) for one in found if not status or one.state == status])
+        matching = [summary(one) for one in found if not status or one.state == status]
+        return ApiResult(matching, metadata={"nextPageToken": None})
     equal: dict[str, str | int | bool] = {"state": status} if status else {}
     page = hub.incentives.calculations.page(period, size=request.page_size(), position=position, equal=equal)
     token = hub.page_tokens.write(query, page.next_position)

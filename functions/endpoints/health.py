@@ -3,6 +3,7 @@
 from functions.answering import ApiRequest, ApiResult
 from shared.health.checks import Health, overall
 from shared.hub import Hub
+from shared.kernel.errors import ConfigurationError, FieldProblem
 
 
 def show(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001 - every endpoint has it
@@ -21,10 +22,19 @@ def liveness(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001
 
 
 def startup(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001
-    """Whether all settings are there and valid; names those that are not, never their values."""
-    problems = [{"setting": item.field, "problem": item.message} for item in hub.settings.problems()]
+    """Whether all settings and plans are there and valid; names those that are not, never the settings' values."""
+    found = hub.settings.problems() or _plan_problems(hub)
+    problems = [{"setting": item.field, "problem": item.message} for item in found]
     status = Health.UNHEALTHY if problems else Health.HEALTHY
     return ApiResult({"status": status.value, "problems": problems}, 503 if problems else 200)
+
+
+def _plan_problems(hub: Hub) -> tuple[FieldProblem, ...]:
+    try:
+        hub.incentives.plans()
+    except ConfigurationError as error:
+        return error.problems
+    return ()
 
 
 def _result(hub: Hub, names: tuple[str, ...] | None) -> ApiResult:

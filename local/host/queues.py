@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import azure.functions as func
 from azure.functions.meta import Datum
 
 from local.host.index import IndexedFunction
@@ -83,8 +84,11 @@ class QueueListener:
             self._to_poison(client, message)
             return
         content = b64decode(message.content)
-        metadata = _metadata(message, content)
-        future = self._invoker.start(self._function, Datum(content.decode(errors="replace"), "string"), metadata)
+        if self._function.options.get("dataType") is func.DataType.BINARY:
+            body, metadata = Datum(content, "bytes"), _metadata(message, b"")
+        else:
+            body, metadata = Datum(content.decode(errors="replace"), "string"), _metadata(message, content)
+        future = self._invoker.start(self._function, body, metadata)
         self._running[message.id] = (message, future)
         threading.Timer(self._lease / 2, self._renew, (client, message.id)).start()
 

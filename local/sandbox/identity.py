@@ -77,6 +77,16 @@ class Identity:
             ]
         }
 
+    def configuration(self) -> dict[str, Any]:
+        """Return where everything is (OpenID Connect Discovery), with the tenant `identity`."""
+        base = self.issuer.removesuffix("/v2.0")
+        return {
+            "issuer": self.issuer,
+            "token_endpoint": f"{base}/oauth2/v2.0/token",
+            "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "jwks_uri": f"{base}/discovery/v2.0/keys",
+        }
+
     def grant(self, grant_type: str, client_id: str, secret: str) -> dict[str, Any]:
         """Return a token response. TokenRefused."""
         if grant_type != "client_credentials":

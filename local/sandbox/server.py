@@ -190,6 +190,10 @@ def _period_ledger(sandbox: Sandbox, request: Request) -> Answer:
 ROUTES: dict[tuple[str, str], tuple[str, Callable[[Sandbox, Request], Answer]]] = {
     ("GET", "/"): ("about", lambda _sandbox, _request: as_json({"routes": [" ".join(key) for key in ROUTES]})),
     ("POST", "/identity/oauth2/v2.0/token"): ("identity.token", _token),
+    ("GET", "/identity/v2.0/.well-known/openid-configuration"): (
+        "identity.configuration",
+        lambda box, _request: as_json(box.identity.configuration()),
+    ),
     ("GET", "/identity/discovery/v2.0/keys"): ("identity.keys", lambda box, _request: as_json(box.identity.keys())),
     ("GET", "/identity/tokens"): ("identity.tokens", lambda box, _request: as_json(box.identity.tokens)),
     ("POST", "/identity/rotate"): ("identity.rotate", lambda box, _request: as_json({"kid": box.identity.rotate()})),

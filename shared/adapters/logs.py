@@ -15,7 +15,7 @@ from shared.adapters.telemetry.current import current_trace
 from shared.kernel.clock import to_iso
 
 _correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
-_CHATTY = ("azure", "urllib3", "requests", "paramiko", "opentelemetry")
+_CHATTY = ("azure", "msal", "urllib3", "requests", "paramiko", "opentelemetry")
 _IDS = ("correlationId", "traceId", "spanId")
 _NOISY = ("paramiko.transport",)
 """Writes the stack of every connection that breaks, although its caller is told by an exception."""

@@ -7,7 +7,6 @@ service's documentation defines.
 import hmac
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from email.utils import format_datetime
 from hashlib import sha256
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from shared.adapters.http import Call, PartnerClient
 from shared.adapters.mail_gateway import post_mail
 from shared.kernel.clock import Clock
 from shared.kernel.mail import Mail
+from shared.kernel.secret import Secret
 
 API_VERSION = "2023-03-31"
 _PATH = "/emails:send"
@@ -29,8 +29,8 @@ class CommunicationServicesMail:
     second request with the same one sends nothing is not documented.
     """
 
-    def __init__(self, client: PartnerClient, endpoint: str, access_key: Callable[[], str], clock: Clock) -> None:
-        """Send through a client of the resource's endpoint; `access_key` returns the key in base64."""
+    def __init__(self, client: PartnerClient, endpoint: str, access_key: Secret, clock: Clock) -> None:
+        """Send through a client of the resource's endpoint; `access_key` is the key in base64."""
         self._client = client
         parts = urlsplit(endpoint)
         self._host = parts.netloc
@@ -48,26 +48,25 @@ class CommunicationServicesMail:
             "userEngagementTrackingDisabled": True,
         }
         body = json.dumps(content, separators=(",", ":")).encode()
-        headers = {
-            "Content-Type": "application/json",
-            "Operation-Id": mail.message_id[1:].partition("@")[0],
-            **self._signature(body),
-        }
-        call = Call(
-            "POST",
-            _PATH,
-            params={"api-version": API_VERSION},
-            headers=headers,
-            body=body,
-            idempotency_key=mail.message_id,
-        )
-        post_mail(self._client, call, _SETTINGS)
+        fixed = {"Content-Type": "application/json", "Operation-Id": mail.message_id[1:].partition("@")[0]}
 
-    def _signature(self, body: bytes) -> dict[str, str]:
+        def call_with(access_key: str) -> Call:
+            return Call(
+                "POST",
+                _PATH,
+                params={"api-version": API_VERSION},
+                headers=fixed | self._signature(body, access_key),
+                body=body,
+                idempotency_key=mail.message_id,
+            )
+
+        post_mail(self._client, self._access_key, call_with, _SETTINGS)
+
+    def _signature(self, body: bytes, access_key: str) -> dict[str, str]:
         date = format_datetime(self._clock(), usegmt=True)
         content_hash = b64encode(sha256(body).digest()).decode()
         signed = f"POST\n{self._signed_path}\n{date};{self._host};{content_hash}"
-        signature = b64encode(hmac.new(b64decode(self._access_key()), signed.encode(), sha256).digest()).decode()
+        signature = b64encode(hmac.new(b64decode(access_key), signed.encode(), sha256).digest()).decode()
         return {
             "x-ms-date": date,
             "x-ms-content-sha256": content_hash,

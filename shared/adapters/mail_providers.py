@@ -17,13 +17,13 @@ def mail_provider(settings: MailSettings, partners: Partners, clock: Clock) -> M
             settings.smtp_port,
             settings.smtp_starttls,
             settings.smtp_username,
-            settings.smtp_password.get_secret_value(),
+            settings.smtp_password if settings.smtp_username else None,
         )
         return SmtpMail(server, clock, calls=partners.calls("e-mail"))
-    if settings.provider == "sendgrid":
+    if settings.provider == "sendgrid" and settings.sendgrid_key:
         client = partners.mail_gateway(settings.sendgrid_base_url)
-        return SendGridMail(client, settings.sendgrid_key.get_secret_value)
-    if settings.provider == "communication-services" and settings.acs_endpoint:
+        return SendGridMail(client, settings.sendgrid_key)
+    if settings.provider == "communication-services" and settings.acs_endpoint and settings.acs_access_key:
         client = partners.mail_gateway(settings.acs_endpoint)
-        return CommunicationServicesMail(client, settings.acs_endpoint, settings.acs_access_key.get_secret_value, clock)
+        return CommunicationServicesMail(client, settings.acs_endpoint, settings.acs_access_key, clock)
     return None

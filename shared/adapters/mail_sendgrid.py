@@ -1,18 +1,18 @@
 """E-mails through SendGrid (`POST /v3/mail/send`). SendGrid has no idempotency of its own."""
 
 import json
-from collections.abc import Callable
 
 from shared.adapters.http import Call, PartnerClient
 from shared.adapters.mail_gateway import post_mail
 from shared.kernel.mail import Mail
+from shared.kernel.secret import Secret
 
 
 class SendGridMail:
     """Implements `MailProvider`. Thread-safe."""
 
-    def __init__(self, client: PartnerClient, key: Callable[[], str]) -> None:
-        """Send through a client of SendGrid's address; `key` returns the API key."""
+    def __init__(self, client: PartnerClient, key: Secret) -> None:
+        """Send through a client of SendGrid's address; `key` is the API key."""
         self._client = client
         self._key = key
 
@@ -31,7 +31,10 @@ class SendGridMail:
                 "open_tracking": {"enable": False},
             },
         }
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key()}"}
         body = json.dumps(content, separators=(",", ":")).encode()
-        call = Call("POST", "/v3/mail/send", headers=headers, body=body, idempotency_key=mail.message_id)
-        post_mail(self._client, call, ("MAIL_SENDGRID_KEY", "MAIL_DOMAIN", "MAIL_SENDGRID_BASE_URL"))
+
+        def call_with(key: str) -> Call:
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+            return Call("POST", "/v3/mail/send", headers=headers, body=body, idempotency_key=mail.message_id)
+
+        post_mail(self._client, self._key, call_with, ("MAIL_SENDGRID_KEY", "MAIL_DOMAIN", "MAIL_SENDGRID_BASE_URL"))

@@ -4,7 +4,7 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -14,6 +14,7 @@ from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock
 from shared.kernel.errors import (
     ConfigurationError,
+    CredentialsRefused,
     FieldProblem,
     HubError,
     NetworkFailure,
@@ -22,6 +23,7 @@ from shared.kernel.errors import (
     PartnerUnavailable,
 )
 from shared.kernel.mail import Mail
+from shared.kernel.secret import Secret
 
 _ADAPTER = "e-mail"
 _AUTHENTICATION_REQUIRED = 530
@@ -37,7 +39,7 @@ class SmtpServer:
     port: int
     starttls: bool = True
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: Secret | None = None
     timeout: float = 15.0
 
 
@@ -67,11 +69,14 @@ class SmtpMail:
         # Not smtplib's own send_message: it puts a > before a line of the text that begins with From.
         content = _message(mail, self._clock).as_bytes()
         with self._calls.call("send") as observed, observed.attempt():
-            self._send(mail, content)
+            if self._server.password is None:
+                self._send(mail, content, "")
+            else:
+                self._server.password.use(lambda password: self._send(mail, content, password))
 
-    def _send(self, mail: Mail, content: bytes) -> None:
+    def _send(self, mail: Mail, content: bytes, password: str) -> None:
         try:
-            self._hand_over(mail, content)
+            self._hand_over(mail, content, password)
         except (smtplib.SMTPException, OSError) as error:
             failure = _failure_of(error)
         else:
@@ -79,7 +84,7 @@ class SmtpMail:
         # Outside the handler, so that the library's error, which quotes addresses, is not chained to ours.
         raise failure
 
-    def _hand_over(self, mail: Mail, content: bytes) -> None:
+    def _hand_over(self, mail: Mail, content: bytes, password: str) -> None:
         server = self._server
         # Named by the sender's domain: the name of this machine is nobody's business.
         own_name = mail.sender.rpartition("@")[2]
@@ -88,7 +93,7 @@ class SmtpMail:
             if server.starttls:
                 connection.starttls(context=self._tls())
             if server.username:
-                connection.login(server.username, server.password)
+                connection.login(server.username, password)
             connection.sendmail(mail.sender, [mail.recipient], content)
         finally:
             # The e-mail is accepted by now, or is not: how the parting goes changes nothing.
@@ -143,5 +148,6 @@ def _refusal(what: str, code: int, settings: tuple[str, ...]) -> HubError:
     if not 500 <= code <= 599:
         return PartnerUnavailable(_ADAPTER, text)
     if settings:
-        return ConfigurationError(tuple(FieldProblem(name, text) for name in settings))
+        kind = CredentialsRefused if "MAIL_SMTP_PASSWORD" in settings else ConfigurationError
+        return kind(tuple(FieldProblem(name, text) for name in settings))
     return PartnerRefused(_ADAPTER, text, status=code)

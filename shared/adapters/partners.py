@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from shared.adapters.entra import EntraCredentials
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
 from shared.adapters.oauth import ClientCredentials, ClientSettings, TokenSource
@@ -62,22 +63,27 @@ class Partners:
         """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll` (INC-02)."""
         policy = policy_of(partner)
         retry = replace(policy.retry, first_delay=settings.retry_first_delay)
-        credentials = ClientSettings(
-            settings.token_url,
-            settings.client_id,
-            settings.client_secret.get_secret_value,
-            settings.scope,
-            tuple(f"{partner.upper()}_{name}" for name in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET")),
-        )
-        tokens = ClientCredentials(f"{partner}-identity", credentials, clock=self._clock)
         return self.client(
             partner,
             settings.base_url,
             settings.call_timeout,
             Retry(retry, RetryBudget(self._clock), sleep=self._sleep),
             breaker,
-            tokens,
+            self.tokens(partner, settings),
         )
+
+    def tokens(self, partner: str, settings: OAuthPartner) -> TokenSource:
+        """Return where a partner's tokens come from: Entra ID for an authority (INC-32), else its token URL."""
+        names = ("AUTHORITY", "SCOPE") if settings.authority else ("TOKEN_URL",)
+        credentials = ClientSettings(
+            settings.authority or settings.token_url or "",
+            settings.client_id,
+            settings.client_secret,
+            settings.scope,
+            tuple(f"{partner.upper()}_{name}" for name in (*names, "CLIENT_ID", "CLIENT_SECRET")),
+        )
+        kind = EntraCredentials if settings.authority else ClientCredentials
+        return kind(f"{partner}-identity", credentials, clock=self._clock)
 
     def sftp(self, settings: SftpSettings) -> SftpTransfer:
         """Return where payroll picks files up (INC-54)."""
@@ -89,8 +95,7 @@ class Partners:
             settings.username,
             settings.host_key,
             settings.directory,
-            settings.private_key.get_secret_value(),
-            settings.password.get_secret_value(),
+            *settings.credentials,
             settings.timeout,
         )
         patience = Retry(retry, RetryBudget(self._clock), sleep=self._sleep)

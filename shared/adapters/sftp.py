@@ -7,7 +7,8 @@ one file with the right content. The server is known by its pinned host key and 
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from io import StringIO
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -18,6 +19,7 @@ from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.errors import (
     ConfigurationError,
+    CredentialsRefused,
     DataRefused,
     FieldProblem,
     NetworkFailure,
@@ -25,6 +27,7 @@ from shared.kernel.errors import (
     PartnerTimeout,
 )
 from shared.kernel.file_transfer import DeliveredFile
+from shared.kernel.secret import Secret
 
 if TYPE_CHECKING:
     from paramiko import PKey, SFTPClient, Transport
@@ -46,15 +49,15 @@ class Breaker(Protocol):
 
 @dataclass(frozen=True)
 class SftpServer:
-    """Where and as whom. `host_keys` are fingerprints; one of key and password is given. Timeout in seconds."""
+    """Where and as whom. `host_keys` are fingerprints; the key wins over the password. Timeout in seconds."""
 
     host: str
     port: int
     username: str
     host_keys: tuple[str, ...]
     directory: str
-    private_key: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
+    private_key: Secret | None = None
+    password: Secret | None = None
     timeout: float = 30.0
 
 
@@ -76,17 +79,38 @@ class SftpTransfer:
         """
         if "/" in name or name in ("", ".", ".."):
             raise ValueError("a file name is needed, not a path")
+        credential, log_in = self._credential()
+
         with self._calls.call("deliver") as observed:
-            return self._retry.call(lambda: self._attempt(observed, name, content))
 
-    def _attempt(self, observed: PartnerCall, name: str, content: bytes) -> DeliveredFile:
+            def deliver(secret: str) -> DeliveredFile:
+                step = partial(self._deliver, name, content, lambda transport: log_in(transport, secret))
+                return self._retry.call(lambda: self._attempt(observed, step))
+
+            return credential.use(deliver)
+
+    def _attempt(self, observed: PartnerCall, step: "Callable[[], DeliveredFile]") -> DeliveredFile:
         with observed.attempt():
-            return self._breaker.call(lambda: self._deliver(name, content))
+            return self._breaker.call(step)
 
-    def _deliver(self, name: str, content: bytes) -> DeliveredFile:
+    def _credential(self) -> "tuple[Secret, Callable[[Transport, str], None]]":
+        """Return what is needed to log in, and how. The private key wins where there are both."""
+        key, password = self._server.private_key, self._server.password
+        if password and not (key and key.find()):
+            return password, self._by_password
+        assert key, "the settings have one of them"
+        return key, self._by_private_key
+
+    def _by_password(self, transport: "Transport", password: str) -> None:
+        transport.auth_password(self._server.username, password)
+
+    def _by_private_key(self, transport: "Transport", private_key: str) -> None:
+        transport.auth_publickey(self._server.username, _private_key(private_key))
+
+    def _deliver(self, name: str, content: bytes, log_in: "Callable[[Transport], None]") -> DeliveredFile:
         path = f"{self._server.directory.rstrip('/')}/{name}"
         wanted = DeliveredFile(path, len(content), sha256(content).hexdigest())
-        with self._session() as sftp:
+        with self._session(log_in) as sftp:
             there = _stored(sftp, path)
             if there is None:
                 _upload(sftp, f"{path}.part", content)
@@ -101,10 +125,10 @@ class SftpTransfer:
         return wanted
 
     @contextmanager
-    def _session(self) -> Iterator["SFTPClient"]:
+    def _session(self, log_in: "Callable[[Transport], None]") -> Iterator["SFTPClient"]:
         import paramiko
 
-        with _told(), closing(self._connect()) as transport:
+        with _told(), closing(self._connect(log_in)) as transport:
             sftp = paramiko.SFTPClient.from_transport(transport)
             if sftp is None:
                 raise NetworkFailure(PARTNER, "the server opens no SFTP session")
@@ -113,7 +137,7 @@ class SftpTransfer:
                 channel.settimeout(self._server.timeout)
             yield sftp
 
-    def _connect(self) -> "Transport":
+    def _connect(self, log_in: "Callable[[Transport], None]") -> "Transport":
         import paramiko
 
         server = self._server
@@ -122,10 +146,7 @@ class SftpTransfer:
             transport.banner_timeout = transport.auth_timeout = server.timeout
             transport.start_client(timeout=server.timeout)
             self._check_host_key(transport)
-            if server.private_key:
-                transport.auth_publickey(server.username, _private_key(server.private_key))
-            else:
-                transport.auth_password(server.username, server.password)
+            log_in(transport)
         except BaseException:
             transport.close()
             raise
@@ -147,7 +168,7 @@ def _told() -> Iterator[None]:
         yield
     except AuthenticationException:
         problem = FieldProblem("SFTP_USERNAME, SFTP_PRIVATE_KEY, SFTP_PASSWORD", "the server does not accept them")
-        raise ConfigurationError((problem,)) from None
+        raise CredentialsRefused((problem,)) from None
     except TimeoutError:
         raise PartnerTimeout(PARTNER, "the server does not answer in time") from None
     except PermissionError:

@@ -3,6 +3,7 @@
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from hashlib import sha256
 
 from shared.kernel.errors import FieldProblem, InvalidRequest
@@ -13,16 +14,17 @@ _SIGNATURE_BYTES = 16
 class PageTokens:
     """Signs positions in listings; each token holds for one query of one tenant."""
 
-    def __init__(self, secret: str, tenant: str) -> None:
-        """Keep the key."""
-        self._key = f"{tenant}\n{secret}".encode()
+    def __init__(self, secrets: Callable[[], tuple[str, ...]], tenant: str) -> None:
+        """Ask for the secrets each time: the first one signs, all of them are accepted."""
+        self._secrets = secrets
+        self._tenant = tenant
 
     def write(self, query: str, position: str | None) -> str | None:
         """Return the token for the position after a page; None at the end. `query` is all that makes up the listing."""
         if position is None:
             return None
         content = json.dumps([position]).encode()
-        return urlsafe_b64encode(self._sign(query, content) + content).decode().rstrip("=")
+        return urlsafe_b64encode(self._sign(self._secrets()[0], query, content) + content).decode().rstrip("=")
 
     def read(self, query: str, token: str | None) -> str | None:
         """Return the position of a token, None without one.
@@ -36,15 +38,16 @@ class PageTokens:
         except ValueError:
             raise _refused() from None
         signature, content = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
-        if not hmac.compare_digest(signature, self._sign(query, content)):
+        signatures = [self._sign(secret, query, content) for secret in self._secrets()]
+        if not any([hmac.compare_digest(signature, one) for one in signatures]):  # noqa: C419 - all, in constant time
             raise _refused()
         return str(json.loads(content)[0])
 
-    def _sign(self, query: str, content: bytes) -> bytes:
+    def _sign(self, secret: str, query: str, content: bytes) -> bytes:
         # The length keeps query and content apart, whatever they hold.
         given = query.encode()
         signed = len(given).to_bytes(8, "big") + given + content
-        return hmac.new(self._key, signed, sha256).digest()[:_SIGNATURE_BYTES]
+        return hmac.new(f"{self._tenant}\n{secret}".encode(), signed, sha256).digest()[:_SIGNATURE_BYTES]
 
 
 def _refused() -> InvalidRequest:

@@ -1,11 +1,17 @@
 """The storage account: one client per service and process, every request counted."""
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.azure_identity import azure_credential
+from shared.adapters.settings import StorageSettings
+
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
     from azure.data.tables import TableServiceClient
     from azure.storage.blob import BlobServiceClient
     from azure.storage.queue import QueueServiceClient
@@ -36,12 +42,26 @@ class TransactionCount:
             return dict(self._counts)
 
 
-class StorageAccount:
-    """A storage account by its connection string. SDKs load, and connections open, when a service is first used."""
+@dataclass(frozen=True)
+class StorageAddresses:
+    """Where the services of an account are, and who we are there (INC-32); `credential` is asked for once."""
 
-    def __init__(self, connection_string: str) -> None:
-        """Keep the connection string; nothing is read from it yet."""
-        self._connection_string = connection_string
+    blobs: str
+    queues: str
+    tables: str
+    credential: "Callable[[], TokenCredential]"
+
+
+class StorageAccount:
+    """A storage account, by its connection string or its addresses.
+
+    SDKs load, and connections open, when a service is first used.
+    """
+
+    def __init__(self, place: str | StorageAddresses, *, ca_bundle: str | None = None) -> None:
+        """Keep the place; nothing is read from it yet. `ca_bundle` is a file of own CAs."""
+        self._place = place
+        self._ca_bundle = ca_bundle
         self.transactions = TransactionCount()
 
     @cached_property
@@ -50,7 +70,9 @@ class StorageAccount:
         from azure.data.tables import TableServiceClient
 
         options = self._options("tables") | {"retry_status": 4, "retry_backoff_max": 10}
-        return TableServiceClient.from_connection_string(self._connection_string, **options)
+        if isinstance(self._place, str):
+            return TableServiceClient.from_connection_string(self._place, **options)
+        return TableServiceClient(self._place.tables, credential=self._credential, **options)
 
     @cached_property
     def blobs(self) -> "BlobServiceClient":
@@ -58,7 +80,9 @@ class StorageAccount:
         from azure.storage.blob import BlobServiceClient
 
         options = self._options("blobs") | {"initial_backoff": 1, "increment_base": 2}
-        return BlobServiceClient.from_connection_string(self._connection_string, **options)
+        if isinstance(self._place, str):
+            return BlobServiceClient.from_connection_string(self._place, **options)
+        return BlobServiceClient(self._place.blobs, credential=self._credential, **options)
 
     @cached_property
     def queues(self) -> "QueueServiceClient":
@@ -66,14 +90,30 @@ class StorageAccount:
         from azure.storage.queue import QueueServiceClient
 
         options = self._options("queues") | {"initial_backoff": 1, "increment_base": 2}
-        return QueueServiceClient.from_connection_string(self._connection_string, **options)
+        if isinstance(self._place, str):
+            return QueueServiceClient.from_connection_string(self._place, **options)
+        return QueueServiceClient(self._place.queues, credential=self._credential, **options)
+
+    @cached_property
+    def _credential(self) -> "TokenCredential":
+        """One for all services, for it keeps the tokens."""
+        assert not isinstance(self._place, str), "a connection string is credential enough"
+        return self._place.credential()
 
     def _options(self, service: str) -> dict[str, Any]:
         from shared.adapters.storage_transport import CountingTransport
 
         return {
-            "transport": CountingTransport(service, self.transactions.add),
+            "transport": CountingTransport(service, self.transactions.add, self._ca_bundle),
             "retry_total": 4,
             "connection_timeout": 10,
             "read_timeout": 60,
         }
+
+
+def storage_account(settings: StorageSettings) -> StorageAccount:
+    """Return the account of the settings."""
+    if settings.connection_string:
+        return StorageAccount(settings.connection_string.get_secret_value())
+    blobs, queues, tables = settings.blob_uri or "", settings.queue_uri or "", settings.table_uri or ""
+    return StorageAccount(StorageAddresses(blobs, queues, tables, lambda: azure_credential(settings.client_id)))

@@ -67,10 +67,13 @@ def _store(
         },
     ).begun(at=context.clock(), by=by, note=correction.reason)
 
+    found: list[Calculation] = []
+
     def decide(_key: str, standing: Calculation | None) -> Calculation | None:
+        found[:] = [standing or amendment]
         return amendment if standing is None else None
 
-    stored = context.calculations.change(amended.period, [amendment.calculation_id], decide)
-    if not stored:
+    context.calculations.change(amended.period, [amendment.calculation_id], decide)
+    if not found[0].same_result(amendment):
         raise Conflict(f"calculation {amended.calculation_id} is being amended by somebody else: look at it again")
-    return amendment
+    return found[0]

@@ -16,7 +16,7 @@ from shared.kernel.money import amount_text
 from shared.kernel.pay_period import PayPeriod
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SalesDay:
     """What an employee sold on a day in a store; the amount in minor units."""
 
@@ -26,7 +26,7 @@ class SalesDay:
     units: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """Where an employee works as what, both days inclusive; no last day: until further notice."""
 
@@ -56,7 +56,7 @@ def calculate(
     if not eligible:
         return None
     counted, excluded = _sorted_out(plan, window, sales, eligible)
-    days = (window[1] - window[0]).days + 1
+    days = _days_to_share(plan, period, window)
     factor = Fraction(len(eligible), days) if plan.prorate is not Prorate.NONE else Fraction(1)
     tiers, cap = plan.tiers, plan.cap_minor
     if plan.prorate is Prorate.THRESHOLDS:
@@ -86,7 +86,7 @@ def calculate(
         "capApplied": capped < gross,
         "prorate": plan.prorate.value,
         "eligibleDays": len(eligible),
-        "periodDays": days,
+        "days": days,
         "net": amount_text(max(net, 0)),
         "salesDays": [_shown_day(one) for one in counted],
         "excludedDays": [_shown_day(one) | {"reason": reason} for one, reason in excluded],
@@ -99,6 +99,16 @@ def half_up(value: Fraction) -> int:
     doubled = abs(value.numerator) * 2 + value.denominator
     rounded = doubled // (2 * value.denominator)
     return rounded if value >= 0 else -rounded
+
+
+def _days_to_share(plan: Plan, period: PayPeriod, window: tuple[date, date]) -> int:
+    """Return the days of which the eligible ones are a share.
+
+    Bounds and cap are meant for a whole period: two versions that share a period share them too. A payout comes from
+    the sales of the plan's own days.
+    """
+    first, last = (period.first_day, period.last_day) if plan.prorate is Prorate.THRESHOLDS else window
+    return (last - first).days + 1
 
 
 def _eligible_days(plan: Plan, window: tuple[date, date], assignments: Sequence[Assignment]) -> dict[date, set[str]]:

@@ -4,21 +4,20 @@ Idempotent: the same input gives the same rows; a draft is replaced, whatever is
 something that was approved would come to something else now, that is counted and told: it is amended by hand.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from shared.incentives.calculate import Calculated, SalesDay, calculate
-from shared.incentives.calculation import Action, Calculation, Kind, State
-from shared.incentives.calculation_id import calculation_id
-from shared.incentives.calculation_runs import CalculationRun
-from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext, Staff
-from shared.incentives.plan import Plan
-from shared.kernel.errors import DataRefused, HubError
+from shared.incentives.calculation import Action, Calculation
+from shared.incentives.calculation_runs import CalculationRun, RunStatus
+from shared.incentives.comparison import Comparison, compare
+from shared.incentives.compute import BY, Computed, compute, inputs_of
+from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
+from shared.kernel.errors import Busy, DataRefused, HubError
+from shared.kernel.identifiers import time_of
 from shared.kernel.message import Message, new_message
 from shared.kernel.pay_period import PayPeriod, parse_period
 
-_BY = "Calculation"
+_MAX_TRIES = 5
+"""At computing from sales and assignments that do not change meanwhile, before the work is put off."""
 
 
 def start_calculation(context: IncentiveContext, period: str, started_by: str) -> str:
@@ -46,145 +45,96 @@ def handle_calculation_message(context: IncentiveContext, message: Message) -> N
         period = parse_period(str(message.data.get("period")))
     except ValueError as error:
         raise DataRefused(str(error)) from None
-    run_id = str(message.data.get("runId") or message.id)
-    run = CalculationRun(run_id, period.name, str(message.data.get("startedBy") or "Import"), context.clock())
-    calculate_period(context, run, period)
+    calculate_period(context, _run_of(context, message), period)
 
 
 def give_up_calculation(context: IncentiveContext, message: Message, error: HubError) -> None:
     """Let a run whose message was parked end as Failed."""
-    run_id, period = str(message.data.get("runId") or ""), str(message.data.get("period") or "")
-    if run_id and period:
-        run = CalculationRun(run_id, period, str(message.data.get("startedBy") or ""), context.clock())
-        context.runs.put(replace(run, status="Failed", failure=error.message[:1000], finished_at=context.clock()))
+    try:
+        run = _run_of(context, message)
+    except DataRefused:
+        return
+    known = context.runs.find(run.run_id) or run
+    failed = replace(known, status=RunStatus.FAILED, failure=error.message[:1000], finished_at=context.clock())
+    context.runs.put(failed)
 
 
 def calculate_period(context: IncentiveContext, run: CalculationRun, period: PayPeriod) -> CalculationRun:
-    """Calculate, write what differs, tell who is concerned; return the run with its counts."""
-    computed, not_eligible = _computed(context, period)
-    standing = defaultdict(list)
-    for calculation in context.calculations.of_period(period.name):
-        if calculation.kind is Kind.PLAN:
-            standing[calculation.employee_id].append(calculation)
-    outcome = _Outcome()
-    for employee_id, fresh in computed.items():
-        outcome.sort_out(fresh, standing.pop(employee_id, []))
-    outcome.obsolete += [one for left in standing.values() for one in left if one.state is State.DRAFT]
-    changed = _write(context, period.name, outcome.to_write)
-    removed = sum(context.calculations.remove_draft(one) for one in outcome.obsolete)
-    done = replace(
-        run,
-        status="Succeeded",
-        created=sum(len(one.history) == 1 for one in changed),
-        replaced=sum(len(one.history) > 1 for one in changed),
-        unchanged=outcome.unchanged,
-        removed=removed,
-        differing=outcome.differing,
-        not_eligible=not_eligible,
-        net_minor=sum(one.net_minor for fresh in computed.values() for one in fresh),
-        finished_at=context.clock(),
-    )
-    if changed:
-        _tell(context, done)
+    """Calculate, write what differs, tell who is concerned; return the run with its counts. Busy.
+
+    Of two runs at once each writes last only what it computed from the sales and assignments that are there after its
+    last write: whichever is slower, the result is that of the latest input.
+    """
+    context.plan_versions.pin(context.plans().for_period(period), context.clock())
+    before = context.runs.find(run.run_id)
+    run = _begun(run, before)
+    context.runs.put(run)
+    for _ in range(_MAX_TRIES):
+        computed = compute(context, period)
+        comparison = compare(computed, context.calculations.of_period(period.name))
+        changed = _write(context, period.name, comparison)
+        run = _counted(run, computed, comparison, changed)
+        if not changed or inputs_of(context, period) == computed.inputs:
+            break
+    else:
+        raise Busy(f"the sales of {period.name} change while they are calculated", retry_after=30)
+    died_before = before is not None and before.status is RunStatus.RUNNING
+    if run.created or run.replaced or died_before:
+        # After a death nobody knows who was told: who tells it on knows what he told already.
+        _tell(context, run)
+    done = replace(run, status=RunStatus.SUCCEEDED, finished_at=context.clock())
     context.runs.put(done)
     return done
 
 
-@dataclass
-class _Outcome:
-    """What becomes of what was computed."""
-
-    to_write: list[Calculation] = field(default_factory=list)
-    obsolete: list[Calculation] = field(default_factory=list)
-    unchanged: int = 0
-    differing: int = 0
-
-    def sort_out(self, fresh: Sequence[Calculation], standing: Sequence[Calculation]) -> None:
-        """Compare what was computed for an employee with what stands there."""
-        wanted = {one.calculation_id: one for one in fresh}
-        here = {one.calculation_id: one for one in standing}
-        for key, one in here.items():
-            if key not in wanted and one.state is State.DRAFT:
-                self.obsolete.append(one)
-        for key, one in wanted.items():
-            found = here.get(key)
-            if found and found.same_result(one):
-                self.unchanged += 1
-            elif (found and not _open(found)) or (not found and _settled_otherwise(one, here, wanted)):
-                self.differing += 1
-            else:
-                self.to_write.append(one)
+def _run_of(context: IncentiveContext, message: Message) -> CalculationRun:
+    run_id = str(message.data.get("runId") or "")
+    try:
+        time_of(run_id)
+    except ValueError:
+        raise DataRefused(f"message {message.id!r}: runId is no UUIDv7") from None
+    started_by = str(message.data.get("startedBy") or "Import")
+    return CalculationRun(run_id, str(message.data.get("period")), started_by, context.clock())
 
 
-def _settled_otherwise(one: Calculation, here: Mapping[str, Calculation], wanted: Mapping[str, Calculation]) -> bool:
-    """Tell whether the plan has paid these days already, cut up in another way: paying again would be twice."""
-    plan = _plan_of(one)
-    return any(key not in wanted and not _open(found) and _plan_of(found) == plan for key, found in here.items())
+def _begun(run: CalculationRun, before: CalculationRun | None) -> CalculationRun:
+    """Return the run as it begins: an import that is published again asks for it again under the same ID."""
+    going_on = before is not None and before.status in (RunStatus.QUEUED, RunStatus.RUNNING)
+    started_at = before.started_at if before and going_on else run.started_at
+    return replace(run, status=RunStatus.RUNNING, started_at=started_at)
 
 
-def _plan_of(calculation: Calculation) -> str:
-    return calculation.source.rpartition(":")[0]
+def _counted(
+    run: CalculationRun, computed: Computed, comparison: Comparison, changed: list[Calculation]
+) -> CalculationRun:
+    """Return the run with its counts; what earlier tries wrote counts as written."""
+    created = sum(len(one.history) == 1 for one in changed)
+    return replace(
+        run,
+        created=run.created + created,
+        replaced=run.replaced + len(changed) - created,
+        unchanged=comparison.unchanged,
+        withdrawn=run.withdrawn + comparison.withdrawn,
+        differing=comparison.differing,
+        not_eligible=computed.not_eligible,
+        net_minor=computed.net_minor,
+    )
 
 
-def _open(calculation: Calculation) -> bool:
-    return calculation.state in (State.DRAFT, State.REJECTED)
-
-
-def _computed(context: IncentiveContext, period: PayPeriod) -> tuple[dict[str, list[Calculation]], int]:
-    """Return what every employee who sold something is to be paid, and how many are not eligible for any plan."""
-    plans = context.plans().for_period(period)
-    staff = context.staff_of(period)
-    computed: dict[str, list[Calculation]] = {}
-    not_eligible = 0
-    for employee_id, sales in context.sales_of(period.name):
-        member = staff.get(employee_id)
-        fresh = list(_of_employee(context, period, plans, member, sales)) if member else []
-        if fresh:
-            computed[employee_id] = fresh
-        else:
-            not_eligible += 1
-    return computed, not_eligible
-
-
-def _of_employee(
-    context: IncentiveContext, period: PayPeriod, plans: Iterable[Plan], member: Staff, sales: Sequence[SalesDay]
-) -> Iterator[Calculation]:
-    for plan in plans:
-        result = calculate(plan, period, sales, member.assignments)
-        if result is not None:
-            yield _calculation(context, period, plan, member.employee_id, result)
-
-
-def _calculation(
-    context: IncentiveContext, period: PayPeriod, plan: Plan, employee_id: str, result: Calculated
-) -> Calculation:
-    first_day = max(period.first_day, plan.effective_from)
-    source = f"plan:{plan.plan_id}:{first_day.isoformat()}"
-    return Calculation(
-        calculation_id=calculation_id(period.name, employee_id, source),
-        employee_id=employee_id,
-        period=period.name,
-        kind=Kind.PLAN,
-        source=source,
-        gross_minor=result.gross_minor,
-        net_minor=result.net_minor,
-        currency=plan.currency,
-        plan_version=f"{plan.plan_id}@{plan.version}",
-        breakdown=result.breakdown,
-    ).begun(at=context.clock(), by=_BY)
-
-
-def _write(context: IncentiveContext, period: str, fresh: Sequence[Calculation]) -> list[Calculation]:
-    by_id = {one.calculation_id: one for one in fresh}
+def _write(context: IncentiveContext, period: str, comparison: Comparison) -> list[Calculation]:
+    """Write what is to be written over what others do meanwhile; return what was written."""
+    by_id = {one.calculation_id: one for one in comparison.to_write}
 
     def decide(key: str, standing: Calculation | None) -> Calculation | None:
         one = by_id[key]
         if standing is None:
             return one
-        if not _open(standing) or standing.same_result(one):
+        if (standing.employee_id, standing.source) != (one.employee_id, one.source):
+            raise DataRefused(f"the ID {key} of employee {one.employee_id!r} is another one's as well")
+        if not standing.is_open or standing.same_result(one):
             return None
         again = replace(one, history=standing.history, state=standing.state, created_by=standing.created_by)
-        return again.after(Action.RECALCULATE, at=context.clock(), by=_BY)
+        return again.after(Action.RECALCULATE, at=context.clock(), by=BY)
 
     return list(context.calculations.change(period, sorted(by_id), decide).values())
 

@@ -38,6 +38,8 @@ class Action(StrEnum):
     APPROVE = "Approve"
     REJECT = "Reject"
     EXPORT = "Export"
+    REFUSE = "Refuse"
+    """By payroll: it stays approved, and goes into the next export."""
     RECALCULATE = "Recalculate"
 
 
@@ -47,6 +49,7 @@ TRANSITIONS: Mapping[Action, tuple[frozenset[State], State]] = {
     Action.APPROVE: (frozenset({State.PENDING}), State.APPROVED),
     Action.REJECT: (frozenset({State.PENDING}), State.REJECTED),
     Action.EXPORT: (frozenset({State.APPROVED}), State.EXPORTED),
+    Action.REFUSE: (frozenset({State.APPROVED}), State.APPROVED),
 }
 """Action -> the states in which it may be taken, and the one that it leads to (INC-42)."""
 
@@ -87,6 +90,16 @@ class Calculation:
     """Why payroll refused it last time; it goes into the next export."""
     history: tuple[Change, ...] = ()
     """Its audit trail: written together with each change, so that neither is without the other."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a recalculation may replace it (INC-40)."""
+        return self.state in (State.DRAFT, State.REJECTED)
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether it was approved: it is paid, or will be."""
+        return self.state in (State.APPROVED, State.EXPORTED)
 
     def after(self, action: Action, *, at: datetime, by: str, note: str = "") -> "Calculation":
         """Return the calculation after an action. Conflict when its state does not allow it."""

@@ -2,12 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import newest_first
 from shared.kernel.table import Page, Row, Table, Value
+
+
+class RunStatus(StrEnum):
+    """How far a run is."""
+
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
 
 
 @dataclass(frozen=True)
@@ -18,13 +28,14 @@ class CalculationRun:
     period: str
     started_by: str
     started_at: datetime
-    status: str = "Queued"
+    status: RunStatus = RunStatus.QUEUED
     created: int = 0
     replaced: int = 0
     unchanged: int = 0
-    removed: int = 0
+    withdrawn: int = 0
+    """Of the replaced ones: nothing leads to them any more, they come to 0.00."""
     differing: int = 0
-    """Approved or exported ones that would come to something else now: left as they are, to be amended."""
+    """Pending, approved or exported ones that would come to something else now: left as they are, to be amended."""
     not_eligible: int = 0
     net_minor: int = 0
     finished_at: datetime | None = None
@@ -45,13 +56,18 @@ class CalculationRunStore:
 
     def get(self, run_id: str) -> CalculationRun:
         """Return a run. NotFound."""
+        if run := self.find(run_id):
+            return run
+        raise NotFound(f"there is no calculation run {run_id!r}")
+
+    def find(self, run_id: str) -> CalculationRun | None:
+        """Return a run, or None."""
         try:
-            row = self._table.get(self._tenant, newest_first(run_id))
+            key = newest_first(run_id)
         except ValueError:
-            row = None
-        if row is None:
-            raise NotFound(f"there is no calculation run {run_id!r}")
-        return _run(row)
+            return None
+        row = self._table.get(self._tenant, key)
+        return _run(row) if row else None
 
     def page(self, size: int, position: str | None) -> Page:
         """Return a page of rows, newest first; `calculation_runs_of` reads them."""
@@ -63,7 +79,7 @@ def calculation_runs_of(page: Page) -> list[CalculationRun]:
     return [_run(row) for row in page.rows]
 
 
-_COUNTS = ("created", "replaced", "unchanged", "removed", "differing", "not_eligible", "net_minor")
+_COUNTS = ("created", "replaced", "unchanged", "withdrawn", "differing", "not_eligible", "net_minor")
 
 
 def _values(run: CalculationRun) -> dict[str, Value]:
@@ -72,7 +88,7 @@ def _values(run: CalculationRun) -> dict[str, Value]:
         "period": run.period,
         "startedBy": run.started_by,
         "startedAt": to_iso(run.started_at),
-        "status": run.status,
+        "status": run.status.value,
         "failure": run.failure,
         **{name: int(getattr(run, name)) for name in _COUNTS},
     }
@@ -88,7 +104,7 @@ def _run(row: Row) -> CalculationRun:
         period=str(values["period"]),
         started_by=str(values["startedBy"]),
         started_at=from_iso(str(values["startedAt"])),
-        status=str(values["status"]),
+        status=RunStatus(str(values["status"])),
         failure=str(values["failure"]),
         finished_at=from_iso(str(finished)) if finished else None,
         **counts,

@@ -15,10 +15,10 @@ from shared.kernel.clock import from_iso
 from shared.kernel.errors import NotFound
 from shared.kernel.keys import AFTER, join_key
 from shared.kernel.row_changes import change_rows
-from shared.kernel.table import Delete, Page, RowChanged, Table, Value
+from shared.kernel.table import Page, Table, Value
 
 _PLAIN = 28_000
-"""Characters of a breakdown that stands in its row as text; a longer one is compressed."""
+"""Bytes of a breakdown or an audit trail that stands in its row as text; a longer one is compressed."""
 
 Decide = Callable[[str, Calculation | None], Calculation | None]
 """(ID, what stands there) -> what is to stand there, None to leave it."""
@@ -74,18 +74,6 @@ class CalculationStore:
         changed = change_rows(self._table, self._partition(period), ids, on_rows)
         return {key: _calculation(key, values) for key, values in changed.items()}
 
-    def remove_draft(self, calculation: Calculation) -> bool:
-        """Remove a draft that nothing leads to any more; False when it is none by now."""
-        partition = self._partition(calculation.period)
-        row = self._table.get(partition, calculation.calculation_id)
-        if row is None or row.values["state"] != State.DRAFT:
-            return False
-        try:
-            self._table.transact(partition, [Delete(row.key, row.etag)])
-        except RowChanged:
-            return False
-        return True
-
     def _partition(self, period: str) -> str:
         return join_key(self._tenant, period)
 
@@ -96,7 +84,6 @@ def calculations_of(page: Page) -> list[Calculation]:
 
 
 def _values(calculation: Calculation) -> dict[str, Value]:
-    text = json.dumps(calculation.breakdown, separators=(",", ":"), ensure_ascii=False)
     values: dict[str, Value] = {
         "employeeId": calculation.employee_id,
         "period": calculation.period,
@@ -113,8 +100,8 @@ def _values(calculation: Calculation) -> dict[str, Value]:
         "submitterAddress": calculation.submitter_address,
         "exportId": calculation.export_id,
         "payrollReason": calculation.payroll_reason,
-        "history": json.dumps(history_json(calculation.history), separators=(",", ":"), ensure_ascii=False),
-        "breakdown": text if len(text) <= _PLAIN else zlib.compress(text.encode()),
+        "history": _packed(history_json(calculation.history)),
+        "breakdown": _packed(calculation.breakdown),
     }
     return {name: value for name, value in values.items() if value != ""}
 
@@ -134,7 +121,7 @@ def _calculation(key: str, values: Mapping[str, Value]) -> Calculation:
         currency=text("currency"),
         state=State(text("state")),
         plan_version=text("planVersion"),
-        breakdown=_breakdown(values["breakdown"]),
+        breakdown=_unpacked(values["breakdown"]),
         amends=text("amends"),
         created_by=text("createdBy"),
         submitted_by=text("submittedBy"),
@@ -143,11 +130,16 @@ def _calculation(key: str, values: Mapping[str, Value]) -> Calculation:
         payroll_reason=text("payrollReason"),
         history=tuple(
             Change(from_iso(one["at"]), one["by"], one["action"], State(one["state"]), one["note"])
-            for one in json.loads(text("history"))
+            for one in _unpacked(values["history"])
         ),
     )
 
 
-def _breakdown(value: Value) -> Mapping[str, Any]:
-    content: Mapping[str, Any] = json.loads(zlib.decompress(value) if isinstance(value, bytes) else str(value))
-    return content
+def _packed(content: object) -> Value:
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    plain = text.encode()
+    return text if len(plain) <= _PLAIN else zlib.compress(plain)
+
+
+def _unpacked(value: Value) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(zlib.decompress(value) if isinstance(value, bytes) else str(value))

@@ -7,6 +7,7 @@ from shared.incentives.calculate import Assignment, SalesDay
 from shared.incentives.calculation_runs import CalculationRunStore
 from shared.incentives.calculation_store import CalculationStore
 from shared.incentives.plan_file import Plans
+from shared.incentives.plan_versions import PlanVersionStore
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock
 from shared.kernel.identifiers import NewId
@@ -43,5 +44,6 @@ class IncentiveContext:
     staff_member: Callable[[str, PayPeriod], Staff | None]
     calculations: CalculationStore
     runs: CalculationRunStore
+    plan_versions: PlanVersionStore
     inbox: BlobContainer
     quarantine: BlobContainer

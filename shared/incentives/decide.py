@@ -1,16 +1,19 @@
 """Submitting, approving and rejecting calculations, one or many (INC-42)."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
-from shared.incentives.calculation import Action, Calculation, Kind
+from shared.incentives.calculation import Action, Calculation, Kind, State
 from shared.incentives.calculation_id import period_of_id
-from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext
-from shared.kernel.errors import CallerError, Forbidden, NotFound
+from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext, Staff
+from shared.kernel.errors import CallerError, Conflict, Forbidden, NotFound
 from shared.kernel.message import new_message
 from shared.kernel.money import amount_text
+from shared.kernel.pay_period import parse_period
 
 
 @dataclass(frozen=True)
@@ -33,23 +36,28 @@ class Outcome:
 
 
 def submit(context: IncentiveContext, ids: Collection[str], actor: Actor) -> list[Outcome]:
-    """Submit calculations for approval. Idempotent."""
+    """Submit calculations for approval. An amendment that was rejected is not submitted again: another one is made."""
 
     def change(calculation: Calculation) -> Calculation:
+        if calculation.kind is Kind.AMENDMENT and calculation.state is State.REJECTED:
+            raise Conflict(
+                f"amendment {calculation.calculation_id} was rejected: amend calculation {calculation.amends} again"
+            )
         after = calculation.after(Action.SUBMIT, at=context.clock(), by=actor.subject)
         return replace(after, submitted_by=actor.subject, submitter_address=actor.address)
 
-    return _decide(context, ids, Action.SUBMIT, actor, change)
+    return _decide(context, ids, _Decision(Action.SUBMIT, actor), change)
 
 
 def approve(context: IncentiveContext, ids: Collection[str], actor: Actor, note: str = "") -> list[Outcome]:
     """Approve calculations. Nobody approves what he himself is paid, or an amount that he himself brought in."""
+    people = _People(context, many=len(ids) > _FEW)
 
     def change(calculation: Calculation) -> Calculation:
-        _refuse_own(context, calculation, actor)
+        _refuse_own(people, calculation, actor)
         return calculation.after(Action.APPROVE, at=context.clock(), by=actor.subject, note=note)
 
-    return _decide(context, ids, Action.APPROVE, actor, change)
+    return _decide(context, ids, _Decision(Action.APPROVE, actor, note), change)
 
 
 def reject(context: IncentiveContext, ids: Collection[str], actor: Actor, reason: str) -> list[Outcome]:
@@ -58,45 +66,85 @@ def reject(context: IncentiveContext, ids: Collection[str], actor: Actor, reason
     def change(calculation: Calculation) -> Calculation:
         return calculation.after(Action.REJECT, at=context.clock(), by=actor.subject, note=reason)
 
-    return _decide(context, ids, Action.REJECT, actor, change)
+    return _decide(context, ids, _Decision(Action.REJECT, actor, reason), change)
 
 
-def _refuse_own(context: IncentiveContext, calculation: Calculation, actor: Actor) -> None:
-    identities = {one.lower() for one in (actor.subject, *actor.identities) if one}
-    member = context.staff_member(calculation.employee_id, period_of_id(calculation.calculation_id))
-    own = {calculation.employee_id.lower(), *(member.identities if member else ())}
-    if identities & own:
+_FEW = 20
+"""Employees who are looked up one by one; of more, everybody is read at once."""
+
+
+class _People:
+    """Who employees may sign in as."""
+
+    def __init__(self, context: IncentiveContext, *, many: bool) -> None:
+        self._context, self._many = context, many
+        self._by_period: dict[str, Mapping[str, Staff]] = {}
+
+    def identities(self, calculation: Calculation) -> frozenset[str]:
+        """Return everything that the employee of a calculation may be known as."""
+        period = parse_period(calculation.period)
+        if not self._many:
+            member = self._context.staff_member(calculation.employee_id, period)
+        else:
+            if period.name not in self._by_period:
+                self._by_period[period.name] = self._context.staff_of(period)
+            member = self._by_period[period.name].get(calculation.employee_id)
+        return frozenset({calculation.employee_id.lower()}) | (member.identities if member else frozenset())
+
+
+def _refuse_own(people: _People, calculation: Calculation, actor: Actor) -> None:
+    identities = {one.lower() for one in (actor.subject, actor.address, *actor.identities) if one}
+    if identities & people.identities(calculation):
         raise Forbidden(f"calculation {calculation.calculation_id} is your own: somebody else must approve it")
     if calculation.kind is not Kind.PLAN and calculation.created_by == actor.subject:
         raise Forbidden(f"you brought in calculation {calculation.calculation_id}: somebody else must approve it")
 
 
+@dataclass(frozen=True)
+class _Decision:
+    """What somebody does to calculations."""
+
+    action: Action
+    actor: Actor
+    note: str = ""
+
+    def made(self, calculation: Calculation) -> bool:
+        """Tell whether this very decision is the last thing that happened to a calculation."""
+        last = calculation.history[-1]
+        return (last.action, last.by, last.note) == (self.action.value, self.actor.subject, self.note)
+
+
 def _decide(
     context: IncentiveContext,
     ids: Collection[str],
-    action: Action,
-    actor: Actor,
+    decision: _Decision,
     change: Callable[[Calculation], Calculation],
 ) -> list[Outcome]:
-    """Change each calculation by itself; one that cannot be changed does not stop the others."""
+    """Change each calculation by itself; one that cannot be changed does not stop the others.
+
+    Idempotent by calculation, actor and note: what was decided so already is left as it is, and told again under the
+    same message ID, for the process may have died before it was told.
+    """
     outcomes: dict[str, Outcome] = {}
-    changed: list[Calculation] = []
     for period, group in _by_period(ids, outcomes).items():
+        decided: dict[str, Calculation] = {}
 
         def decide(key: str, standing: Calculation | None) -> Calculation | None:
+            decided.pop(key, None)  # noqa: B023 - called inside this turn of the loop alone
             try:
                 if standing is None:
                     raise _missing(key)
-                after = change(standing)
+                after = standing if decision.made(standing) else change(standing)
             except CallerError as error:
                 outcomes[key] = Outcome(key, standing.state.value if standing else "", error.code, error.message)
                 return None
+            decided[key] = after  # noqa: B023
             outcomes[key] = Outcome(key, after.state.value)
-            return after
+            return None if after is standing else after
 
-        changed += context.calculations.change(period, group, decide).values()
-    if changed:
-        _tell(context, action, actor, changed)
+        context.calculations.change(period, group, decide)
+        if decided:
+            _tell(context, period, decision, decided)
     return [outcomes[key] for key in dict.fromkeys(ids)]
 
 
@@ -122,28 +170,25 @@ _EVENTS = {
 }
 
 
-def _tell(context: IncentiveContext, action: Action, actor: Actor, changed: Sequence[Calculation]) -> None:
-    """Send one message for all: who tells it on looks the calculations up."""
-    by_period: dict[str, list[Calculation]] = defaultdict(list)
-    for calculation in changed:
-        by_period[calculation.period].append(calculation)
-    for period, group in by_period.items():
-        data: dict[str, Any] = {
-            "period": period,
-            "ids": [one.calculation_id for one in group],
-            "count": len(group),
-            "total": amount_text(sum(one.net_minor for one in group)),
-            "currency": group[0].currency,
-            "by": actor.subject,
-        }
-        message_id = context.new_id()
-        message = new_message(
-            message_id=f"{message_id}-{_EVENTS[action]}",
-            message_type=_EVENTS[action],
-            tenant=context.tenant,
-            now=context.clock(),
-            subject=period,
-            correlation_id=message_id,
-            data=data,
-        )
-        context.queues.send(NOTIFICATION_QUEUE, message)
+def _tell(context: IncentiveContext, period: str, decision: _Decision, decided: Mapping[str, Calculation]) -> None:
+    """Send one message for all of a period: who tells it on looks the calculations up, and knows repeats by its ID."""
+    data: dict[str, Any] = {
+        "period": period,
+        "ids": sorted(decided),
+        "count": len(decided),
+        "total": amount_text(sum(one.net_minor for one in decided.values())),
+        "currency": next(iter(decided.values())).currency,
+        "by": decision.actor.subject,
+    }
+    about = [[key, len(decided[key].history)] for key in sorted(decided)]
+    digest = sha256(json.dumps([decision.action.value, about]).encode()).hexdigest()[:32]
+    message = new_message(
+        message_id=f"{digest}-{_EVENTS[decision.action]}",
+        message_type=_EVENTS[decision.action],
+        tenant=context.tenant,
+        now=context.clock(),
+        subject=period,
+        correlation_id=digest,
+        data=data,
+    )
+    context.queues.send(NOTIFICATION_QUEUE, message)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext
-from shared.incentives.post import Posted, post, shown
+from shared.incentives.post import Known, Posted, post, shown
 from shared.kernel.blob import BlobInfo, BlobMissing
 from shared.kernel.errors import DataRefused
 from shared.kernel.message import new_message
@@ -18,12 +18,15 @@ _log = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 1024 * 1024
 _MAX_RECORDS = 100_000
+_PORTION = 1000
+_FEW = 20
 
 
 def take_in_file(context: IncentiveContext, name: str) -> int:
     """Store the calculations of a file, return how many were taken in; 0 when it is gone. Idempotent by its records.
 
     Refused records go to `calculations-quarantine` as `<name>.report.json`; a file that is none goes there whole.
+    A file that is replaced while it is read is left alone (BlobChanged): the new one has an event of its own.
     """
     info = context.inbox.info(name)
     if info is None:
@@ -33,13 +36,13 @@ def take_in_file(context: IncentiveContext, name: str) -> int:
     except BlobMissing:
         return 0
     except DataRefused as error:
-        _quarantine(context, name, info.size, error.message)
+        _quarantine(context, info, error.message)
         return 0
-    results = [] if not records else _in_portions(context, records, f"calculations-inbox/{name}")
+    results = _in_portions(context, records, f"calculations-inbox/{name}")
     refused = [result for result in results if result.outcome.code]
     if refused:
         report = {"file": name, "records": len(records), "refused": [shown(result) for result in refused]}
-        _report(context, name, report)
+        _report(context, info, report)
     _log.info("file %s: %d calculations taken in, %d refused", name, len(results) - len(refused), len(refused))
     return len(results) - len(refused)
 
@@ -57,33 +60,45 @@ def read_records(name: str, content: bytes) -> list[Mapping[str, Any]]:
 
 
 def _csv(text: str) -> list[Mapping[str, Any]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    missing = {"id", "employeeId", "period", "gross", "net"} - set(reader.fieldnames or ())
-    if missing:
-        raise DataRefused(f"line 1: the header lacks {', '.join(sorted(missing))}")
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="beyond the header", strict=True)
     try:
+        missing = {"id", "employeeId", "period", "gross", "net"} - set(reader.fieldnames or ())
+        if missing:
+            raise DataRefused(f"line 1: the header lacks {', '.join(sorted(missing))}")
         # An empty cell is an absent field; what a row has beyond the header is refused with it.
-        return [{str(key): value for key, value in row.items() if value != ""} for row in reader]
+        return [{key: value for key, value in row.items() if value not in ("", None)} for row in reader]
     except csv.Error as error:
-        raise DataRefused(f"line {reader.line_num}: {error}") from None
+        raise DataRefused(f"line {reader.line_num + 1}: {error}") from None
 
 
 def _json_lines(text: str) -> list[Mapping[str, Any]]:
     records = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                records.append(json.loads(line, parse_float=Decimal))
-            except ValueError:
+                records.append(_with_exact_amounts(json.loads(line), line))
+            except (ValueError, RecursionError):
                 raise DataRefused(f"line {number} is no JSON: the file must be JSON lines, or end in .csv") from None
     return records
 
 
+def _with_exact_amounts(record: Any, line: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return a record whose amounts are as they were written: a float may have lost their cents."""
+    if isinstance(record, dict) and any(isinstance(record.get(name), float) for name in _AMOUNTS):
+        exact = json.loads(line, parse_float=Decimal)
+        return record | {name: exact[name] for name in _AMOUNTS if name in exact}
+    return record
+
+
+_AMOUNTS = ("gross", "net")
+
+
 def _in_portions(context: IncentiveContext, records: list[Mapping[str, Any]], by: str) -> list[Posted]:
+    known = Known(context, many=len(records) > _FEW)
     return [
         Posted(start + result.number, result.external_id, result.outcome)
-        for start in range(0, len(records), 1000)
-        for result in post(context, records[start : start + 1000], by)
+        for start in range(0, len(records), _PORTION)
+        for result in post(context, records[start : start + _PORTION], by, known)
     ]
 
 
@@ -93,21 +108,22 @@ def _content(context: IncentiveContext, info: BlobInfo) -> bytes:
     return context.inbox.read(info.name, etag=info.etag)
 
 
-def _quarantine(context: IncentiveContext, name: str, size: int, reason: str) -> None:
-    """Move a file to quarantine: copied, reported, only then removed."""
-    if size <= MAX_BYTES:
-        context.quarantine.write(name, context.inbox.read(name))
-    _report(context, name, {"file": name, "reason": reason})
-    if size <= MAX_BYTES:
-        context.inbox.delete(name)
+def _quarantine(context: IncentiveContext, info: BlobInfo, reason: str) -> None:
+    """Move a file to quarantine: copied, reported, only then removed. One that is too large to be copied stays."""
+    movable = info.size <= MAX_BYTES
+    if movable:
+        context.quarantine.write(info.name, context.inbox.read(info.name, etag=info.etag))
+    _report(context, info, {"file": info.name, "reason": reason})
+    if movable:
+        context.inbox.delete(info.name, etag=info.etag)
 
 
-def _report(context: IncentiveContext, name: str, report: Mapping[str, Any]) -> None:
+def _report(context: IncentiveContext, info: BlobInfo, report: Mapping[str, Any]) -> None:
+    name = info.name
     content = json.dumps(report, ensure_ascii=False, indent=1).encode()
     context.quarantine.write(f"{name}.report.json", content, content_type="application/json")
-    info = context.inbox.info(name)
     message = new_message(
-        message_id=f"calculations-inbox-{name}-{info.etag if info else ''}",
+        message_id=f"calculations-inbox-{name}-{info.etag}",
         message_type="calculations-file.refused",
         tenant=context.tenant,
         now=context.clock(),

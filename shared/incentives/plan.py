@@ -18,13 +18,13 @@ class TierMode(StrEnum):
 
 
 class Prorate(StrEnum):
-    """What the share of eligible days in the period applies to."""
+    """What the share of eligible days applies to."""
 
     NONE = "none"
     PAYOUT = "payout"
-    """The payout, after the cap."""
+    """The payout, after the cap; of the days of the period that the version pays."""
     THRESHOLDS = "thresholds"
-    """The bounds of the tiers, and the cap."""
+    """The bounds of the tiers, and the cap; of all days of the period."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Plans as files: `plans/*.yaml`, each a version of a plan, checked when they are loaded (INC-40)."""
 
+import re
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -27,11 +28,23 @@ def _rate(value: object) -> Decimal:
     rate = parse_amount(str(value))
     if not 0 <= rate <= 1:
         raise ValueError("must be a share from 0 to 1: 0.05 is five per cent")
+    if rate != round(rate, _RATE_DECIMALS):
+        raise ValueError(f"must have at most {_RATE_DECIMALS} decimals")
     return rate
 
 
+def _day(value: object) -> date:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value), re.ASCII):
+        raise ValueError("must be a day: 2025-01-31")
+    return date.fromisoformat(str(value))
+
+
+_RATE_DECIMALS = 6
+
 Money = Annotated[int, BeforeValidator(_money)]
 Rate = Annotated[Decimal, BeforeValidator(_rate)]
+Day = Annotated[date, BeforeValidator(_day)]
+Names = frozenset[Annotated[str, Field(min_length=1, max_length=128)]]
 
 
 class _Tier(BaseModel):
@@ -44,8 +57,8 @@ class _Tier(BaseModel):
 class _Eligibility(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    roles: frozenset[str] = frozenset()
-    stores: frozenset[str] = frozenset()
+    roles: Names = frozenset()
+    stores: Names = frozenset()
 
 
 class _PlanFile(BaseModel):
@@ -55,8 +68,8 @@ class _PlanFile(BaseModel):
     version: int = Field(ge=1)
     name: str = Field(min_length=1, max_length=200)
     currency: str = Field(pattern=r"^[A-Z]{3}$")
-    effective_from: date
-    effective_to: date | None = None
+    effective_from: Day
+    effective_to: Day | None = None
     tier_mode: TierMode = TierMode.MARGINAL
     tiers: list[_Tier] = Field(min_length=1)
     per_unit_bonus: Money = 0
@@ -107,23 +120,32 @@ class Plans:
         return [plan for plan in self.plans if plan.window(period)]
 
 
-def load_plans(folder: Path) -> Plans:
-    """Read every file of a folder. ConfigurationError names each mistake of each file: `plans/x.yaml:tiers.0.rate`."""
+def load_plans(folder: Path, currency: str) -> Plans:
+    """Read every file of a folder. ConfigurationError names each mistake of each file: `plans/x.yaml:tiers.0.rate`.
+
+    All plans pay in the currency of the sales: nothing is converted.
+    """
     problems: list[FieldProblem] = []
     plans: list[tuple[str, Plan]] = []
     files = sorted(folder.glob("*.yaml"))
     if not files:
         problems.append(FieldProblem("INCENTIVE_PLANS", f"the folder {folder.name} holds no *.yaml"))
+    strays = (f"{folder.name}/{file.name}" for file in sorted(folder.glob("*.yml")))
+    problems += [FieldProblem(name, "is not read: its name must end in .yaml") for name in strays]
     for file in files:
         name = f"{folder.name}/{file.name}"
         try:
-            plans.append((name, _PlanFile.model_validate(_read(name, file.read_text(encoding="utf-8"))).plan()))
+            plan = _PlanFile.model_validate(_read(name, file.read_text(encoding="utf-8"))).plan()
         except ValidationError as error:
             problems += _problems(name, error)
         except ConfigurationError as error:
             problems += error.problems
         except UnicodeDecodeError:
             problems.append(FieldProblem(name, "is not UTF-8"))
+        else:
+            plans.append((name, plan))
+            if plan.currency != currency:
+                problems.append(FieldProblem(f"{name}:currency", f"must be {currency}, the currency of the sales"))
     problems += _overlaps(plans)
     if problems:
         raise ConfigurationError(tuple(problems))

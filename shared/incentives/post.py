@@ -1,24 +1,34 @@
 """Calculations that were made elsewhere: posted, or dropped as a file (INC-41)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from shared.incentives.calculation import Action, Calculation, Kind, State
 from shared.incentives.calculation_id import calculation_id
-from shared.incentives.context import IncentiveContext
+from shared.incentives.context import IncentiveContext, Staff
 from shared.incentives.decide import Outcome
 from shared.kernel.errors import CallerError, Conflict, InvalidRequest
 from shared.kernel.money import parse_amount, to_minor
-from shared.kernel.pay_period import parse_period
+from shared.kernel.pay_period import PayPeriod, parse_period
 
 _MOST = 10**13
 """Minor units; a larger amount is a mistake."""
 
-Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+_MOST_BREAKDOWN = 28_000
+"""Bytes of a breakdown as JSON."""
+
+
+def _unicode(text: str) -> str:
+    text.encode()  # JSON can hold halves of a surrogate pair; UnicodeEncodeError is a ValueError
+    return text
+
+
+Identifier = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_unicode)]
 
 
 def _minor(value: object) -> int:
@@ -35,6 +45,16 @@ def _period(value: object) -> str:
     return parse_period(str(value)).name
 
 
+def _breakdown(content: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        size = len(json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+    except ValueError:
+        raise ValueError("must be JSON: no NaN, no halves of characters") from None
+    if size > _MOST_BREAKDOWN:
+        raise ValueError(f"has {size} bytes, at most {_MOST_BREAKDOWN} are accepted")
+    return content
+
+
 Amount = Annotated[int, BeforeValidator(_minor)]
 
 
@@ -49,8 +69,8 @@ class PostedCalculation(BaseModel):
     gross: Amount
     net: Amount
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
-    planVersion: str = Field(default="", max_length=128)  # noqa: N815
-    breakdown: dict[str, JsonValue] = Field(default_factory=dict)
+    planVersion: Annotated[str, Field(max_length=128), AfterValidator(_unicode)] = ""  # noqa: N815
+    breakdown: Annotated[dict[str, JsonValue], AfterValidator(_breakdown)] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,18 +82,39 @@ class Posted:
     outcome: Outcome
 
 
-def post(context: IncentiveContext, records: Sequence[object], by: str) -> list[Posted]:
+class Known:
+    """The employees that records may name. A few are looked up one by one; of more, everybody is read at once."""
+
+    def __init__(self, context: IncentiveContext, *, many: bool) -> None:
+        """Read nothing yet."""
+        self._context, self._many = context, many
+        self._everybody: Mapping[str, Staff] | None = None
+
+    def has(self, employee_id: str, period: PayPeriod) -> bool:
+        """Tell whether there is such an employee."""
+        if not self._many:
+            return self._context.staff_member(employee_id, period) is not None
+        if self._everybody is None:
+            self._everybody = self._context.staff_of(period)
+        return employee_id in self._everybody
+
+
+_FEW = 20
+
+
+def post(context: IncentiveContext, records: Sequence[object], by: str, known: Known | None = None) -> list[Posted]:
     """Store calculations as drafts; a bad one does not stop the others. Idempotent by employee, period and ID.
 
     The same one again changes nothing; another amount under the same ID replaces a draft, and is a Conflict for
     whatever is further than that.
     """
+    known = known or Known(context, many=len(records) > _FEW)
     results: list[Posted] = []
     good: dict[str, list[tuple[int, Calculation]]] = {}
     for number, record in enumerate(records, 1):
-        external_id = str(record.get("id", ""))[:128] if isinstance(record, Mapping) else ""
+        external_id = _shown_id(record)
         try:
-            calculation = _read(context, record, by)
+            calculation = _read(context, known, record, by)
         except CallerError as error:
             results.append(Posted(number, external_id, Outcome("", "", error.code, error.message)))
         else:
@@ -83,7 +124,13 @@ def post(context: IncentiveContext, records: Sequence[object], by: str) -> list[
     return sorted(results, key=lambda result: result.number)
 
 
-def _read(context: IncentiveContext, record: object, by: str) -> Calculation:
+def _shown_id(record: object) -> str:
+    """Return the ID of a record that may be anything."""
+    given = str(record.get("id", "")) if isinstance(record, Mapping) else ""
+    return given[:128].encode(errors="replace").decode()
+
+
+def _read(context: IncentiveContext, known: Known, record: object, by: str) -> Calculation:
     try:
         given = PostedCalculation.model_validate(record)
     except ValidationError as error:
@@ -94,7 +141,7 @@ def _read(context: IncentiveContext, record: object, by: str) -> Calculation:
         raise InvalidRequest("; ".join(problems)) from None
     if (given.currency or context.currency) != context.currency:
         raise InvalidRequest(f"currency: must be {context.currency}")
-    if context.staff_member(given.employeeId, parse_period(given.period)) is None:
+    if not known.has(given.employeeId, parse_period(given.period)):
         raise InvalidRequest(f"employeeId: there is no employee {given.employeeId!r}")
     source = f"posted:{given.id}"
     return Calculation(
@@ -143,7 +190,8 @@ def _over(
     if standing.same_result(one):
         return None, Outcome(key, standing.state.value)
     if standing.state not in (State.DRAFT, State.REJECTED):
-        message = f"calculation {key} is {standing.state}: amend it"
+        what = "let it be rejected first" if standing.state is State.PENDING else "amend it"
+        message = f"calculation {key} is {standing.state}: {what}"
         return None, Outcome(key, standing.state.value, Conflict.code, message)
     again = replace(one, history=standing.history, state=standing.state)
     after = again.after(Action.RECALCULATE, at=context.clock(), by=one.created_by)

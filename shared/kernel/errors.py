@@ -4,6 +4,7 @@ HubError
 |- CallerError              the caller must change the request
 |  |- InvalidRequest 400 · Unauthenticated 401 · Forbidden 403 · NotFound 404 · Conflict 409 · TooLarge 413
 |- ConfigurationError       an operator must change a setting
+|  |- CredentialsRefused    a partner does not know us by them; tried again when they were rotated
 |- DataRefused              the data itself is unfit; a person must look at it
 |- PartnerError             a partner system failed
 |  |- PartnerUnavailable    passing: retried
@@ -94,6 +95,10 @@ class ConfigurationError(HubError):
         """Keep the problem of each setting."""
         super().__init__("; ".join(f"setting {problem.field}: {problem.message}" for problem in problems))
         self.problems = problems
+
+
+class CredentialsRefused(ConfigurationError):
+    """A partner does not accept our credentials: they are wrong, or were rotated since they were read."""
 
 
 class DataRefused(HubError):

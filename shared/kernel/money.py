@@ -3,6 +3,8 @@
 from decimal import Decimal, InvalidOperation
 
 CENT = Decimal("0.01")
+_MOST_DIGITS = 30
+"""Before or after the point: beyond that it is no amount of money, and arithmetic with it may never end."""
 
 
 def to_minor(amount: Decimal) -> int:
@@ -27,10 +29,14 @@ def amount_text(minor: int) -> str:
 
 def parse_amount(text: str) -> Decimal:
     """Read decimal text. ValueError when it is not a plain finite decimal number."""
+    if not text.isascii() or "_" in text:
+        raise ValueError(f"{text!r} is not a number")
     try:
         amount = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{text!r} is not a number") from None
     if not amount.is_finite():
         raise ValueError(f"{text!r} is not an amount of money")
+    if len(text) > 100 or abs(amount.adjusted()) > _MOST_DIGITS:
+        raise ValueError(f"{text[:40]!r} is not a sensible amount")
     return amount

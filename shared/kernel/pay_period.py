@@ -41,10 +41,10 @@ def period_of(day: date, calendar: PayCalendar) -> PayPeriod:
 
 
 def parse_period(name: str) -> PayPeriod:
-    """Read a period's name. ValueError when it names none."""
-    if match := re.fullmatch(r"(\d{4})-(\d{2})", name):
+    """Read a period's name. ValueError when it names none, or one outside the years 2000 to 2999."""
+    if match := re.fullmatch(r"(2\d{3})-(\d{2})", name, re.ASCII):
         return period_of(date(int(match[1]), int(match[2]), 1), PayCalendar.MONTH)
-    if match := re.fullmatch(r"(\d{4})-W(\d{2})", name):
+    if match := re.fullmatch(r"(2\d{3})-W(\d{2})", name, re.ASCII):
         if int(match[2]) % 2 == 0:
             raise ValueError(f"{name!r}: two-week periods begin with an odd ISO week")
         return _two_weeks(int(match[1]), int(match[2]))

@@ -4,7 +4,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from shared.kernel.errors import Busy
 from shared.kernel.keys import AFTER
-from shared.kernel.table import MAX_OPERATIONS, Insert, Operation, Replace, Row, RowChanged, RowExists, Table, Value
+from shared.kernel.table import (
+    MAX_OPERATIONS,
+    Insert,
+    LimitExceeded,
+    Operation,
+    Replace,
+    Row,
+    RowChanged,
+    RowExists,
+    Table,
+    Value,
+)
 
 _MAX_TRIES = 20
 
@@ -33,6 +44,8 @@ def change_row(table: Table, partition: str, key: str, decide: Decide) -> Values
 
 def change_rows(table: Table, partition: str, keys: Collection[str], decide: Decide) -> dict[str, Values]:
     """Change rows of one partition, a hundred in a transaction; return the new cells of those that were changed.
+
+    Rows so large that a hundred do not fit go in halves; LimitExceeded for one that does not fit alone.
 
     One range query reads them: keys that lie close together are cheap. Each row is decided on alone; where somebody
     was faster, its hundred is done one by one.
@@ -63,6 +76,11 @@ def _write(
     ]
     try:
         table.transact(partition, operations)
+    except LimitExceeded:
+        if len(pending) == 1:
+            raise
+        half = len(pending) // 2
+        return _write(table, partition, pending[:half], decide) | _write(table, partition, pending[half:], decide)
     except (RowChanged, RowExists):
         one_by_one = {key: change_row(table, partition, key, decide) for key, _, _ in pending}
         return {key: after for key, after in one_by_one.items() if after is not None}

@@ -163,7 +163,13 @@ class MessageProcessor:
     def _keep(self, queue: str, body: bytes, message: Message | None, failure: Failure) -> None:
         letter_id = self._dead_letters.keep(queue, body, message, failure)
         # An alert rule watches for this line: a dead letter always needs a person.
-        extra = {"alert": "high", "deadLetterId": letter_id, "queue": queue, "reason": failure.code}
+        extra = {
+            "alert": "high",
+            "event": "dead-letter.created",
+            "deadLetterId": letter_id,
+            "queue": queue,
+            "reason": failure.code,
+        }
         _log.error("dead letter %s on queue %s: %s", letter_id, queue, failure.code, extra=extra)
         if queue != NOTIFICATIONS:  # its own dead letters are told by the log alone
             self._queues.send(NOTIFICATIONS, self._alert(letter_id, queue, message, failure))

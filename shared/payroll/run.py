@@ -59,7 +59,8 @@ def give_up_export(context: PayrollContext, message: Message, error: HubError) -
 
 def stop_export(context: PayrollContext, export: Export, error: HubError) -> Export:
     """Stop an export where it is, and alert: a person must look at it."""
-    _log.error("payroll export %s stops at %s: %s", export.export_id, export.step, error.code, extra={"alert": "high"})
+    extra = {"alert": "high", "event": "export.stopped", "exportId": export.export_id, "reason": error.code}
+    _log.error("payroll export %s stops at %s: %s", export.export_id, export.step, error.code, extra=extra)
     stopped = replace(
         export,
         status=ExportStatus.STOPPED,

@@ -47,9 +47,8 @@ def export_what_is_due(context: PayrollContext) -> str | None:
     except Conflict as error:
         late = now - deadline_of(context, period) > LATE_AFTER
         if late and next(context.payables.approved(period.name), None) is not None:
-            _log.critical(
-                "the payroll export of %s is late: %s", period.name, error.message, extra={"alert": "critical"}
-            )
+            extra = {"alert": "critical", "event": "export.late", "period": period.name}
+            _log.critical("the payroll export of %s is late: %s", period.name, error.message, extra=extra)
         if late or context.payables.undecided(period.name):
             _tell(context, period, error, late=late)
         return None

@@ -53,7 +53,10 @@ class ErpRecord(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """A valid sale. `employee_id` is the ERP's; `amount_minor` is in cents of the configured currency."""
+    """A valid sale. `employee_id` is the ERP's; `amount_minor` is in cents of the configured currency.
+
+    What came back is no unit sold: a return counts its units as negative.
+    """
 
     transaction_id: str
     instant: datetime

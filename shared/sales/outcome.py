@@ -1,6 +1,7 @@
 """How a run changes its state and how it ends: the import log, notifications, what follows (INC-06)."""
 
 import json
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,8 @@ from shared.sales.context import CALCULATION_QUEUE, IMPORT_QUEUE, NOTIFICATION_Q
 from shared.sales.quarantine import quarantine_file
 from shared.sales.runs import ImportRun, RunStatus
 from shared.sales.start import enqueue_slice
+
+_log = logging.getLogger(__name__)
 
 MAX_GENERATIONS = 3
 """How often a source that changes while it is read is read from the start."""
@@ -114,6 +117,8 @@ def fail_run(context: ImportContext, run_id: str, error: HubError) -> None:
     failed = replace(run, failure_code=error.code, failure=error.message[:2000])
     if run.file_name:
         quarantine_file(context, failed)
+    extra = {"alert": "high", "event": "import.failed", "runId": run.run_id, "reason": error.code}
+    _log.error("import %s of %s failed: %s", run.run_id, run.day, error.code, extra=extra)
     _notify(context, failed, "import.failed", RunStatus.FAILED)
     change_run(
         context,

@@ -37,7 +37,7 @@ class SalesRules:
             employee_id=record.employeeId,
             store_id=record.storeId,
             amount_minor=to_minor(record.salesAmount),
-            units_sold=record.unitsSold,
+            units_sold=-record.unitsSold if record.transactionType == "Return" else record.unitsSold,
             product_category=record.productCategory,
             product_sku=record.productSku,
         )

@@ -5,7 +5,7 @@ ERP transaction -> import run -> sales day -> plan and breakdown -> approval -> 
 
 from typing import TYPE_CHECKING, Any
 
-from shared.incentives.calculation import State
+from shared.incentives.calculation import Kind, State
 from shared.incentives.queries import whole
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import NotFound
@@ -25,12 +25,14 @@ def trace_pay(hub: "Hub", employee_id: str, period: str) -> dict[str, Any]:
     if not calculations and not days:
         raise NotFound(f"there are no sales and no calculations of employee {employee_id!r} in {period}")
     exports = {one.export_id for one in calculations if one.export_id}
+    versions = sorted({one.plan_version for one in calculations if one.kind is Kind.PLAN})
     return {
         "employeeId": employee_id,
         "period": period,
         "paid": amount_text(sum(one.net_minor for one in calculations if one.state is State.EXPORTED)),
         "toBePaid": amount_text(sum(one.net_minor for one in calculations if one.state is State.APPROVED)),
         "calculations": [whole(one) for one in calculations],
+        "plans": [rules for version in versions if (rules := hub.incentives.plan_versions.find(version))],
         "exports": [export_summary(hub.payroll.exports.get(export_id)) for export_id in sorted(exports)],
         "salesTotal": amount_text(sum(one.amount_minor for one in days)),
         "salesDays": [_day(one) for one in days],

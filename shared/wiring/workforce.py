@@ -28,7 +28,7 @@ def build(hub: "Hub") -> WorkforceContext:
         new_id=hub.new_id,
         queues=hub.queues,
         hr=lambda: hub.hr,
-        webhook_secrets=lambda: given.webhook_secrets,
+        webhook_secret=given.webhook_secret,
         employees=EmployeeStore(tables.table("Employees"), tenant),
         deliveries=DeliveryStore(tables.table("HrDeliveries"), hub.blobs.container("hr-events"), tenant),
         sync_runs=SyncRunStore(tables.table("HrSyncRuns"), tenant),

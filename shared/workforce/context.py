@@ -10,6 +10,7 @@ from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Queues
+from shared.kernel.secret import Secret
 from shared.workforce.deliveries import DeliveryStore
 from shared.workforce.employees import EmployeeStore
 from shared.workforce.sync_runs import SyncRunStore
@@ -46,7 +47,8 @@ class WorkforceContext:
     new_id: NewId
     queues: Queues
     hr: Callable[[], HrClient]
-    webhook_secrets: Callable[[], tuple[str, ...]]
+    webhook_secret: Secret
+    """All versions that hold are accepted (INC-25)."""
     employees: EmployeeStore
     deliveries: DeliveryStore
     sync_runs: SyncRunStore

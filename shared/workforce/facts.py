@@ -6,9 +6,9 @@ counts, then the greater source. Facts can be added in any order and any number 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.kernel.clock import from_iso
@@ -31,15 +31,24 @@ class Fact:
         return self.since, self.stated, self.source, json.dumps(self.value)
 
 
+WITH_HISTORY = frozenset({"role", "storeId"})
+"""Fields whose past values are kept: what somebody is paid for a period depends on what they were in it."""
+_KEPT_FOR = timedelta(days=400)
+_MOST_KEPT = 50
+"""Past facts of a field, whatever their age: a row must stay small."""
+
 Facts = Mapping[str, tuple[Fact, ...]]
 """Field -> its facts, the earliest first."""
 
 
 def add_facts(known: Facts, added: Mapping[str, Fact], now: datetime) -> dict[str, tuple[Fact, ...]]:
-    """Return what is known afterwards, without facts that can never count again after `now`."""
+    """Return what is known afterwards, without facts that can never count again after `now`.
+
+    Of fields with a history those are kept that counted within the last 400 days, fifty at most.
+    """
     result = dict(known)
     for field, fact in added.items():
-        result[field] = _pruned({*result.get(field, ()), fact}, now)
+        result[field] = _pruned({*result.get(field, ()), fact}, now, history=field in WITH_HISTORY)
     return result
 
 
@@ -52,6 +61,13 @@ def value_at(facts: Iterable[Fact], instant: datetime) -> FieldValue:
 def fact_at(facts: Iterable[Fact], instant: datetime) -> Fact | None:
     """Return the fact that counts at an instant."""
     return max((fact for fact in facts if fact.since <= instant), key=lambda fact: fact.order, default=None)
+
+
+def first_known(facts: Iterable[Fact], instant: datetime) -> FieldValue:
+    """Return the value of a field at an instant; before anything counts, the one that counts first."""
+    known = sorted(facts, key=lambda fact: fact.order)
+    fact = fact_at(known, instant) or (known[0] if known else None)
+    return fact.value if fact else None
 
 
 def values_at(known: Facts, instant: datetime) -> dict[str, FieldValue]:
@@ -75,10 +91,18 @@ def from_json(content: Mapping[str, Any]) -> dict[str, tuple[Fact, ...]]:
     }
 
 
-def _pruned(facts: Iterable[Fact], now: datetime) -> tuple[Fact, ...]:
+def _pruned(facts: Iterable[Fact], now: datetime, *, history: bool) -> tuple[Fact, ...]:
     ordered = sorted(facts, key=lambda fact: fact.order)
-    counting = fact_at(ordered, now)
-    return tuple(fact for fact in ordered if counting is None or fact.order >= counting.order)
+    counting = _place(ordered, now)
+    if history:
+        counting = max(_place(ordered, now - _KEPT_FOR), counting - _MOST_KEPT)
+    return tuple(ordered[counting:])
+
+
+def _place(ordered: Sequence[Fact], instant: datetime) -> int:
+    """Return the place of the fact that counts at an instant, 0 when none does."""
+    counting = fact_at(ordered, instant)
+    return ordered.index(counting) if counting else 0
 
 
 def _text(instant: datetime) -> str:

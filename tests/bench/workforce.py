@@ -38,7 +38,7 @@ def delivery(number: int, secret: str) -> tuple[dict[str, str], bytes]:
 
 def receiver_cost(hub: Hub, events: int = 50) -> dict[str, float]:
     """Return storage transactions for an accepted event and for a repeat."""
-    secret = hub.settings.hr.webhook_secrets[0]
+    secret = hub.settings.hr.webhook_secret.value()
     count = hub.storage_account.transactions
     receive(hub.workforce, *delivery(0, secret))  # table and queue are there from now on
     before = count.total

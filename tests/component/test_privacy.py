@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 import requests
-from pydantic import SecretStr
 
 from local.demo.__main__ import IMPATIENT, SETTINGS
 from local.demo.story import NEWCOMERS, Story
 from local.processes import Stack
-from shared.adapters.settings.kinds import Group
+from shared.adapters.settings.secret_settings import SECRETS
 
 WATCHED = {"TELEMETRY_EXPORTER": "console", "LOCAL_HOST_LOG_FORMAT": "json", "HUB_MESSAGE_RETRY_DELAYS": "0.5,1,3"}
 
@@ -69,15 +68,12 @@ def _misbehave(story: Story, stack: Stack) -> None:
 
 
 def _secrets(environment: dict[str, str]) -> set[str]:
-    """Return every secret that the hub was given, by the type that the settings give it."""
-    found = set()
-    for group in Group.__subclasses__():
-        for field in group.model_fields.values():
-            if field.annotation is SecretStr and environment.get(str(field.alias)):
-                found.add(environment[str(field.alias)])
-    account_key = re.search(r"AccountKey=([^;]+)", environment["AzureWebJobsStorage"])
+    """Return every secret that the hub was given."""
+    found = {one for name, kind in SECRETS.items() for one in kind.split(environment.get(name, "")) if one}
+    connection = environment["AzureWebJobsStorage"]
+    account_key = re.search(r"AccountKey=([^;]+)", connection)
     assert account_key
-    return found | {account_key[1]}
+    return found | {connection, account_key[1]}
 
 
 def _found(told: Told, wanted: set[str]) -> list[str]:

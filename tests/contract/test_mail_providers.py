@@ -15,10 +15,12 @@ from local.sandbox.mailbox import Mailbox
 from local.sandbox.wire import Answer, send
 from shared.adapters.mail_providers import mail_provider
 from shared.adapters.partners import Partners
-from shared.adapters.settings import MailSettings
+from shared.adapters.settings import MailSettings, Settings
+from shared.adapters.settings.secret_settings import SECRETS
 from shared.kernel.errors import ConfigurationError, PartnerRefused, PartnerUnavailable
 from shared.kernel.mail import Mail, MailProvider
 from shared.notify.delivery import MAIL_LOG, MailDelivery
+from tests.fakes.secrets import RotatingSecrets
 from tests.fakes.tables import MemoryTables
 from tests.unit.adapters.manual_time import ManualTime
 
@@ -79,20 +81,18 @@ def gateways(mailbox: Mailbox) -> Iterator[str]:
         thread.join()
 
 
-def settings_of(name: str, mailbox: Mailbox, url: str) -> MailSettings:
-    return MailSettings.model_validate(
-        {
-            "MAIL_PROVIDER": name,
-            "MAIL_DOMAIN": "hub.example.com",
-            "MAIL_SMTP_HOST": "127.0.0.1",
-            "MAIL_SMTP_PORT": mailbox.port,
-            "MAIL_SMTP_STARTTLS": False,
-            "MAIL_SENDGRID_KEY": KEY,
-            "MAIL_SENDGRID_BASE_URL": f"{url}/sendgrid",
-            "MAIL_ACS_ENDPOINT": f"{url}/acs",
-            "MAIL_ACS_ACCESS_KEY": ACCESS_KEY,
-        }
-    )
+def environment_of(name: str, mailbox: Mailbox, url: str) -> dict[str, str]:
+    return {
+        "MAIL_PROVIDER": name,
+        "MAIL_DOMAIN": "hub.example.com",
+        "MAIL_SMTP_HOST": "127.0.0.1",
+        "MAIL_SMTP_PORT": str(mailbox.port),
+        "MAIL_SMTP_STARTTLS": "false",
+        "MAIL_SENDGRID_KEY": KEY,
+        "MAIL_SENDGRID_BASE_URL": f"{url}/sendgrid",
+        "MAIL_ACS_ENDPOINT": f"{url}/acs",
+        "MAIL_ACS_ACCESS_KEY": ACCESS_KEY,
+    }
 
 
 def provider_of(settings: MailSettings) -> MailProvider:
@@ -107,7 +107,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     """Each provider in turn, against a mailbox of its own."""
     mailbox = Mailbox()
     with gateways(mailbox) as url:
-        settings = settings_of(request.param, mailbox, url)
+        settings = Settings(environment_of(request.param, mailbox, url)).mail
         later, never, attempts = (450, 550, 1) if request.param == "smtp" else (503, 400, 6)
         yield Case(request.param, settings, mailbox, provider_of(settings), later, never, attempts)
     mailbox.close()
@@ -196,9 +196,9 @@ def test_what_would_stop_every_email_is_for_the_operator(name: str, wrong: dict[
     """Recorded as a failure of one e-mail, wrong credentials would quietly lose them all."""
     mailbox = Mailbox()
     with gateways(mailbox) as url:
-        given = settings_of(name, mailbox, url).model_dump(by_alias=True)
+        given = environment_of(name, mailbox, url)
         changes = {key: f"{url}{value}" if value.startswith("/") else value for key, value in wrong.items()}
-        provider = provider_of(MailSettings.model_validate(given | changes))
+        provider = provider_of(Settings(given | changes).mail)
         with pytest.raises(ConfigurationError) as raised:
             provider.send(MAIL)
     mailbox.close()
@@ -210,4 +210,23 @@ def test_what_would_stop_every_email_is_for_the_operator(name: str, wrong: dict[
 def test_nobody_sends_where_no_provider_is_chosen() -> None:
     time = ManualTime()
     partners = Partners(MemoryTables(), "acme", time.clock, time.sleep)
-    assert mail_provider(MailSettings.model_validate({}), partners, time.clock) is None
+    assert mail_provider(Settings({}).mail, partners, time.clock) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "good"),
+    [
+        ("sendgrid", "MAIL_SENDGRID_KEY", KEY),
+        ("communication-services", "MAIL_ACS_ACCESS_KEY", ACCESS_KEY),
+    ],
+)
+def test_a_rotated_key_is_taken_up_at_once(name: str, setting: str, good: str) -> None:
+    """RES-11: the gateway says 401, the vault is asked, the e-mail is sent."""
+    mailbox = Mailbox()
+    store = RotatingSecrets((OTHER_ACCESS_KEY,), (good,))
+    with gateways(mailbox) as url:
+        given = environment_of(name, mailbox, url) | {setting: "", "KEY_VAULT_URL": "https://hub.vault.azure.net"}
+        provider_of(Settings(given, lambda: store).mail).send(MAIL)
+        assert [found["to"] for found in mailbox.messages()] == [ZOE]
+    mailbox.close()
+    assert store.refreshed == {SECRETS[setting].path("default"): 1}

@@ -1,7 +1,6 @@
 """RES-08, RES-09, INC-73: what truly leaves this process, by each exporter, on a loopback collector."""
 
 import json
-import ssl
 import subprocess
 import sys
 import time
@@ -18,8 +17,8 @@ from shared.adapters.telemetry.recorder import Silent
 from shared.adapters.telemetry.sdk import SdkRecorder
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.errors import ConfigurationError, ServerFailure
+from tests.certificates import Certificate
 from tests.contract.ingestion import Ingestion
-from tests.unit.adapters.certificate import loopback_certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "11111111-2222-3333-4444-555555555555"
@@ -126,10 +125,8 @@ def test_with_an_identity_application_insights_gets_its_token(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """INC-32: no key admits, a token does; it goes over TLS alone."""
-    certificate = loopback_certificate(tmp_path)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    certificate = Certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.file))
     asked: list[str] = []
 
     class Identity:
@@ -141,7 +138,7 @@ def test_with_an_identity_application_insights_gets_its_token(
 
     monkeypatch.setattr("shared.adapters.azure_identity.azure_credential", lambda client_id: Identity())
     authentication = {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={KEY};Authorization=AAD"}
-    with Ingestion(tls=server) as ingestion:
+    with Ingestion(tls=certificate.of_server()) as ingestion:
         telemetry = exported.telemetry(**insights(ingestion), **authentication)
         call_a_partner(telemetry)
         telemetry.flush()

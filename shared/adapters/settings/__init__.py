@@ -1,23 +1,26 @@
 """All settings of the hub as one typed object, read from the environment in groups.
 
 A wrong setting is reported by name when its group is first used, and all of them by `Settings.problems()`
-(behind /api/v1/health/startup); importing or building the object never fails.
+(behind /api/v1/health/startup); importing or building the object never fails. A setting that is a secret comes from
+the environment, or else from the vault, where it is read when it is needed and no earlier.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from shared.adapters.settings.hub import AuthSettings, HubSettings, StorageSettings
+from shared.adapters.settings.hub import AuthSettings, HubSettings, StorageSettings, VaultSettings
 from shared.adapters.settings.kinds import Group
 from shared.adapters.settings.mail import MailSettings
 from shared.adapters.settings.payroll import PayrollSettings, SftpSettings
 from shared.adapters.settings.people import HrSettings, IncentiveSettings
 from shared.adapters.settings.sales import ErpSettings, ImportSettings
+from shared.adapters.settings.secret_settings import SECRETS, LocalSecrets
 from shared.adapters.settings.telemetry import TelemetrySettings
-from shared.kernel.errors import ConfigurationError, FieldProblem
+from shared.kernel.errors import ConfigurationError, FieldProblem, HubError
+from shared.kernel.secret import Secret, SecretStore
 
 __all__ = [
     "AuthSettings",
@@ -32,17 +35,38 @@ __all__ = [
     "SftpSettings",
     "StorageSettings",
     "TelemetrySettings",
+    "VaultSettings",
 ]
 
 GroupType = TypeVar("GroupType", bound=Group)
+_GROUPS = (
+    "hub",
+    "storage",
+    "vault",
+    "erp",
+    "imports",
+    "hr",
+    "incentives",
+    "payroll",
+    "sftp",
+    "mail",
+    "auth",
+    "telemetry",
+)
+
+
+def no_vault() -> SecretStore:
+    """Say that there is no vault. ConfigurationError."""
+    raise ConfigurationError((FieldProblem("KEY_VAULT_URL", "is set, and this process was given no vault"),))
 
 
 class Settings:
     """All settings; each group is validated when first read, and its ConfigurationError names what is wrong."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """Keep the environment; nothing is read yet."""
+    def __init__(self, environment: Mapping[str, str], vault: Callable[[], SecretStore] = no_vault) -> None:
+        """Keep the environment; nothing is read yet. `vault` is asked for where KEY_VAULT_URL is set."""
         self._environment = environment
+        self._vault = vault
 
     @cached_property
     def hub(self) -> HubSettings:
@@ -53,6 +77,11 @@ class Settings:
     def storage(self) -> StorageSettings:
         """The storage account."""
         return self._read(StorageSettings)
+
+    @cached_property
+    def vault(self) -> VaultSettings:
+        """Where secrets are."""
+        return self._read(VaultSettings)
 
     @cached_property
     def erp(self) -> ErpSettings:
@@ -100,37 +129,63 @@ class Settings:
         return self._read(TelemetrySettings)
 
     def problems(self) -> tuple[FieldProblem, ...]:
-        """Return every wrong or missing setting by name; empty when the hub can start."""
+        """Return every wrong or missing setting by name; empty when the hub can start. Reads the secrets in use."""
         found: list[FieldProblem] = []
-        for group in (
-            "hub",
-            "storage",
-            "erp",
-            "imports",
-            "hr",
-            "incentives",
-            "payroll",
-            "sftp",
-            "mail",
-            "auth",
-            "telemetry",
-        ):
+        vault_answers = True
+        for name in _GROUPS:
             try:
-                getattr(self, group)
+                group: Group = getattr(self, name)
+                for secret in group.used_secrets() if vault_answers else ():
+                    found += _unreadable(secret)
             except ConfigurationError as error:
                 found += error.problems
-        return tuple(found)
+            except HubError as error:
+                vault_answers = False
+                found.append(FieldProblem("KEY_VAULT_URL", f"the vault does not answer ({error.code})"))
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def has_vault(self) -> bool:
+        """Whether there is a vault for what the environment does not hold."""
+        return bool(self._environment.get("KEY_VAULT_URL"))
+
+    def secret(self, setting: str) -> Secret | None:
+        """Return a setting that is a secret: the environment's, else the vault's, else None. Nothing is read."""
+        kind = SECRETS[setting]
+        tenant = self._environment.get("HUB_TENANT") or "default"
+        try:
+            path, local = kind.path(tenant), LocalSecrets(self._environment, tenant)
+        except ValueError as error:
+            raise ConfigurationError((FieldProblem("HUB_TENANT", str(error)),)) from None
+        if self._environment.get(setting):
+            return Secret(setting, path, lambda: local, kind.rule)
+        if self.has_vault:
+            return Secret(setting, path, self._vault, kind.rule, in_vault=True)
+        return None
 
     def _read(self, group: type[GroupType]) -> GroupType:
-        given = {
-            field.alias: self._environment[field.alias]
-            for field in group.model_fields.values()
-            if field.alias and self._environment.get(field.alias, "") != ""
-        }
+        names = [field.alias for field in group.model_fields.values() if field.alias]
+        secrets = {name: secret for name in names if name in SECRETS and (secret := self.secret(name))}
+        texts = {name: text for name in names if name not in SECRETS and (text := self._environment.get(name))}
+        problems = [one for secret in secrets.values() if not secret.in_vault for one in _unreadable(secret)]
         try:
-            return group.model_validate(given)
+            read = group.model_validate(texts | secrets)
         except ValidationError as error:
-            raise ConfigurationError(tuple(_problem(item["loc"], item["msg"]) for item in error.errors())) from None
+            problems += [_problem(item["loc"], item["msg"]) for item in error.errors()]
+        except ConfigurationError as error:
+            problems += error.problems
+        else:
+            if not problems:
+                return read
+        raise ConfigurationError(tuple(problems))
+
+
+def _unreadable(secret: Secret) -> Iterator[FieldProblem]:
+    """Yield what is wrong with a secret. HubError when where it is kept does not answer."""
+    try:
+        secret.versions()
+    except ConfigurationError as error:
+        yield from error.problems
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> FieldProblem:

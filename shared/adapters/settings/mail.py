@@ -1,12 +1,13 @@
 """Settings of e-mail."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
-from shared.adapters.settings.kinds import LOOPBACK, AccessKey, Addresses, Domain, Group, HttpUrl
+from shared.adapters.settings.kinds import LOOPBACK, Addresses, Domain, Group, HttpUrl
 from shared.kernel.errors import ConfigurationError, FieldProblem
+from shared.kernel.secret import Secret
 
 
 class MailSettings(Group):
@@ -22,11 +23,11 @@ class MailSettings(Group):
     smtp_starttls: bool = Field(default=True, alias="MAIL_SMTP_STARTTLS")
     smtp_username: str = Field(default="", alias="MAIL_SMTP_USERNAME")
     """Without one, the hub does not log in."""
-    smtp_password: SecretStr = Field(default=SecretStr(""), alias="MAIL_SMTP_PASSWORD")
-    sendgrid_key: SecretStr = Field(default=SecretStr(""), alias="MAIL_SENDGRID_KEY")
+    smtp_password: Secret | None = Field(default=None, alias="MAIL_SMTP_PASSWORD")
+    sendgrid_key: Secret | None = Field(default=None, alias="MAIL_SENDGRID_KEY")
     sendgrid_base_url: HttpUrl = Field(default="https://api.sendgrid.com", alias="MAIL_SENDGRID_BASE_URL")
     acs_endpoint: HttpUrl | None = Field(default=None, alias="MAIL_ACS_ENDPOINT")
-    acs_access_key: AccessKey = Field(default=SecretStr(""), alias="MAIL_ACS_ACCESS_KEY")
+    acs_access_key: Secret | None = Field(default=None, alias="MAIL_ACS_ACCESS_KEY")
     finance: Addresses = Field(default=(), alias="MAIL_FINANCE")
     admins: Addresses = Field(default=(), alias="MAIL_ADMINS")
     approvers: Addresses = Field(default=(), alias="MAIL_APPROVERS")
@@ -36,15 +37,20 @@ class MailSettings(Group):
         """The address that e-mails come from."""
         return f"noreply@{self.domain}"
 
+    def used_secrets(self) -> Iterable[Secret]:
+        """Return what the chosen provider needs."""
+        return [one for name in self._needed() if isinstance(one := getattr(self, name), Secret)]
+
+    def _needed(self) -> tuple[str, ...]:
+        needed = _MAIL_NEEDS[self.provider]
+        return (*needed, "smtp_password") if self.provider == "smtp" and self.smtp_username else needed
+
     @model_validator(mode="after")
     def _is_complete(self) -> "MailSettings":
         """Name what the chosen provider lacks, each setting by its own name."""
-        needed = _MAIL_NEEDS[self.provider]
-        if self.provider == "smtp" and self.smtp_username:
-            needed = (*needed, "smtp_password")
         problems = [
             FieldProblem(str(MailSettings.model_fields[name].alias), f"is missing; MAIL_PROVIDER is {self.provider}")
-            for name in needed
+            for name in self._needed()
             if not getattr(self, name)
         ]
         in_clear = not self.smtp_starttls and self.smtp_host not in LOOPBACK

@@ -1,18 +1,23 @@
 """Settings of the payroll system, and of the SFTP server where it picks files up."""
 
-from pydantic import Field, SecretStr, model_validator
+from collections.abc import Iterable
 
-from shared.adapters.settings.kinds import Group, HostKeys, HttpUrl
+from pydantic import Field, model_validator
+
+from shared.adapters.settings.kinds import Authority, Group, HostKeys, HttpUrl, one_token_source
 from shared.kernel.errors import ConfigurationError, FieldProblem
+from shared.kernel.secret import Secret
 
 
 class PayrollSettings(Group):
     """The payroll system that approved incentives go to (INC-50 to INC-53)."""
 
     base_url: HttpUrl = Field(alias="PAYROLL_BASE_URL")
-    token_url: HttpUrl = Field(alias="PAYROLL_TOKEN_URL")
+    token_url: HttpUrl | None = Field(alias="PAYROLL_TOKEN_URL")
+    authority: Authority | None = Field(default=None, alias="PAYROLL_AUTHORITY")
+    """Instead of a token URL, where payroll trusts Entra ID: tokens come through MSAL (INC-32)."""
     client_id: str = Field(alias="PAYROLL_CLIENT_ID", min_length=1)
-    client_secret: SecretStr = Field(alias="PAYROLL_CLIENT_SECRET", min_length=1)
+    client_secret: Secret = Field(alias="PAYROLL_CLIENT_SECRET")
     scope: str = Field(default="", alias="PAYROLL_SCOPE")
     call_timeout: float = Field(default=60.0, alias="PAYROLL_CALL_TIMEOUT", gt=0, le=120)
     retry_first_delay: float = Field(default=2.0, alias="PAYROLL_RETRY_FIRST_DELAY", ge=0, le=8)
@@ -25,6 +30,8 @@ class PayrollSettings(Group):
     )
     """Days after the last day of the period, and the time of that day in the business time zone."""
 
+    _token_source = model_validator(mode="before")(one_token_source)
+
 
 class SftpSettings(Group):
     """Where payroll picks files up (INC-54)."""
@@ -32,17 +39,34 @@ class SftpSettings(Group):
     host: str = Field(alias="SFTP_HOST", min_length=1)
     port: int = Field(default=22, alias="SFTP_PORT", ge=1, le=65535)
     username: str = Field(alias="SFTP_USERNAME", min_length=1)
-    private_key: SecretStr = Field(default=SecretStr(""), alias="SFTP_PRIVATE_KEY")
-    password: SecretStr = Field(default=SecretStr(""), alias="SFTP_PASSWORD")
+    private_key: Secret | None = Field(default=None, alias="SFTP_PRIVATE_KEY")
+    password: Secret | None = Field(default=None, alias="SFTP_PASSWORD")
     host_key: HostKeys = Field(alias="SFTP_HOST_KEY")
     """The pinned key, as in known_hosts or as fingerprint; several with commas while it is rotated."""
     directory: str = Field(default="/incoming/dsif", alias="SFTP_DIRECTORY", pattern=r"^/")
     timeout: float = Field(default=30.0, alias="SFTP_TIMEOUT", gt=0, le=120)
     retry_first_delay: float = Field(default=2.0, alias="SFTP_RETRY_FIRST_DELAY", ge=0, le=8)
 
+    @property
+    def credentials(self) -> tuple[Secret | None, Secret | None]:
+        """Private key and password. A setting of this process wins; else both are in the vault, and the key wins."""
+        if self.private_key and not self.private_key.in_vault:
+            return self.private_key, None
+        if self.password and not self.password.in_vault:
+            return None, self.password
+        return self.private_key, self.password
+
+    def used_secrets(self) -> Iterable[Secret]:
+        """Return the one that there is, the private key when there is none."""
+        private_key, password = self.credentials
+        if password and not (private_key and private_key.find()):
+            return [password if private_key is None or password.find() else private_key]
+        return [private_key] if private_key else []
+
     @model_validator(mode="after")
     def _one_way_in(self) -> "SftpSettings":
-        if bool(self.private_key.get_secret_value()) == bool(self.password.get_secret_value()):
+        given = [one for one in (self.private_key, self.password) if one]
+        if not given or (len(given) > 1 and not any(one.in_vault for one in given)):
             problem = FieldProblem("SFTP_PRIVATE_KEY", "give either SFTP_PRIVATE_KEY or SFTP_PASSWORD")
             raise ConfigurationError((problem,))
         return self

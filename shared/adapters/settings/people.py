@@ -2,18 +2,21 @@
 
 from decimal import Decimal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, model_validator
 
-from shared.adapters.settings.kinds import Group, HttpUrl
+from shared.adapters.settings.kinds import Authority, Group, HttpUrl, one_token_source
+from shared.kernel.secret import Secret
 
 
 class HrSettings(Group):
     """The HR system that people come from (INC-20, INC-24, INC-25)."""
 
     base_url: HttpUrl = Field(alias="HR_BASE_URL")
-    token_url: HttpUrl = Field(alias="HR_TOKEN_URL")
+    token_url: HttpUrl | None = Field(alias="HR_TOKEN_URL")
+    authority: Authority | None = Field(default=None, alias="HR_AUTHORITY")
+    """Instead of a token URL, where the HR system trusts Entra ID: tokens come through MSAL (INC-32)."""
     client_id: str = Field(alias="HR_CLIENT_ID", min_length=1)
-    client_secret: SecretStr = Field(alias="HR_CLIENT_SECRET", min_length=1)
+    client_secret: Secret = Field(alias="HR_CLIENT_SECRET")
     scope: str = Field(default="", alias="HR_SCOPE")
     page_size: int = Field(default=1000, alias="HR_PAGE_SIZE", ge=1, le=5000)
     pages_per_slice: int = Field(default=10, alias="HR_PAGES_PER_SLICE", ge=1, le=100)
@@ -22,13 +25,10 @@ class HrSettings(Group):
     retry_first_delay: float = Field(default=2.0, alias="HR_RETRY_FIRST_DELAY", ge=0, le=8)
     max_termination_share: Decimal = Field(default=Decimal("0.1"), alias="HR_MAX_TERMINATION_SHARE", ge=0, le=1)
     """When a larger share of the active employees is missing at once, the full sync terminates nobody and fails."""
-    webhook_secret: SecretStr = Field(alias="HR_WEBHOOK_SECRET", min_length=16)
-    """One, or several with commas between while they are being rotated: all are accepted."""
+    webhook_secret: Secret = Field(alias="HR_WEBHOOK_SECRET")
+    """One, or several (commas in the setting, versions in the vault) while they are rotated: all are accepted."""
 
-    @property
-    def webhook_secrets(self) -> tuple[str, ...]:
-        """Every secret that a webhook may be signed with."""
-        return tuple(part.strip() for part in self.webhook_secret.get_secret_value().split(",") if part.strip())
+    _token_source = model_validator(mode="before")(one_token_source)
 
 
 class IncentiveSettings(Group):

@@ -4,25 +4,30 @@ from datetime import time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, model_validator
 
-from shared.adapters.settings.kinds import Group, HttpUrl, Names, TimeZone
+from shared.adapters.settings.kinds import Authority, Group, HttpUrl, Names, TimeZone, one_token_source
 from shared.kernel.pay_period import PayCalendar
+from shared.kernel.secret import Secret
 
 
 class ErpSettings(Group):
     """The ERP that sales are imported from (INC-02, INC-03, INC-08)."""
 
     base_url: HttpUrl = Field(alias="ERP_BASE_URL")
-    token_url: HttpUrl = Field(alias="ERP_TOKEN_URL")
+    token_url: HttpUrl | None = Field(alias="ERP_TOKEN_URL")
+    authority: Authority | None = Field(default=None, alias="ERP_AUTHORITY")
+    """Instead of a token URL, where the ERP trusts Entra ID: tokens come through MSAL (INC-32)."""
     client_id: str = Field(alias="ERP_CLIENT_ID", min_length=1)
-    client_secret: SecretStr = Field(alias="ERP_CLIENT_SECRET", min_length=1)
+    client_secret: Secret = Field(alias="ERP_CLIENT_SECRET")
     scope: str = Field(default="", alias="ERP_SCOPE")
     page_size: int = Field(default=1000, alias="ERP_PAGE_SIZE", ge=1, le=5000)
     call_timeout: float = Field(default=45.0, alias="ERP_CALL_TIMEOUT", gt=0, le=120)
     """Seconds to wait for one answer (RES-03: 45 for an ERP)."""
     retry_first_delay: float = Field(default=2.0, alias="ERP_RETRY_FIRST_DELAY", ge=0, le=60)
     """Seconds before the first retry (RES-04: 2 for an ERP)."""
+
+    _token_source = model_validator(mode="before")(one_token_source)
 
 
 class ImportSettings(Group):

@@ -9,7 +9,7 @@ SECRET = "a secret for page tokens"
 
 
 def tokens(tenant: str = "default", secret: str = SECRET) -> PageTokens:
-    return PageTokens(secret, tenant)
+    return PageTokens(lambda: (secret,), tenant)
 
 
 @pytest.mark.parametrize("position", ["1!8!abc", "", "ä/\\+|", "x" * 2000])
@@ -51,3 +51,17 @@ def test_any_other_token_is_refused_by_name(reader: PageTokens, query: str, toke
     with pytest.raises(InvalidRequest) as refused:
         reader.read(query, token)
     assert [problem.field for problem in refused.value.details] == ["pageToken"]
+
+
+def test_a_rotated_secret_signs_and_the_one_before_is_still_accepted() -> None:
+    """RES-11: pages that were begun before a rotation go on."""
+    held = ["the old secret of page tokens"]
+    rotating = PageTokens(lambda: tuple(held), "default")
+    before = rotating.write("query", "position")
+    held.insert(0, "the new secret of page tokens")
+    after = rotating.write("query", "position")
+    assert before != after
+    assert rotating.read("query", before) == rotating.read("query", after) == "position"
+    del held[1]
+    with pytest.raises(InvalidRequest):
+        rotating.read("query", before)

@@ -7,6 +7,7 @@ from shared.adapters.resilience.policies import RetryPolicy
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.resilience.retry_budget import RetryBudget
 from shared.kernel.mail import Mail
+from tests.fakes.secrets import fixed
 from tests.unit.adapters.manual_time import ManualTime
 
 ENDPOINT = "https://acme.communication.azure.com"
@@ -36,7 +37,7 @@ def test_the_signature_is_the_documented_one() -> None:
     time, wire = ManualTime(), Listening()
     retry = Retry(RetryPolicy(0, 1, 1), RetryBudget(time.clock), sleep=time.sleep)
     client = PartnerClient("e-mail", ENDPOINT, wire=wire, retry=retry, clock=time.clock)
-    CommunicationServicesMail(client, ENDPOINT, lambda: "bG9jYWwtYWNzLWFjY2Vzcy1rZXk=", time.clock).send(MAIL)
+    CommunicationServicesMail(client, ENDPOINT, fixed("bG9jYWwtYWNzLWFjY2Vzcy1rZXk="), time.clock).send(MAIL)
     (request,) = wire.requests
     assert (request.method, request.url) == ("POST", f"{ENDPOINT}/emails:send")
     assert request.params == {"api-version": "2023-03-31"}

@@ -20,6 +20,7 @@ from shared.kernel.errors import (
     RateLimited,
     ServerFailure,
 )
+from tests.fakes.secrets import fixed
 from tests.unit.adapters.loopback import Behaviour, Loopback, answer, reset
 from tests.unit.adapters.manual_time import ManualTime
 
@@ -31,7 +32,7 @@ def granted(token: str = "abc", **more: object) -> bytes:
 
 
 def make(url: str, hands: ManualTime | None = None, scope: str = "sales.read") -> ClientCredentials:
-    settings = ClientSettings(f"{url}/token", "hub", lambda: SECRET, scope, ("ERP_CLIENT_ID", "ERP_CLIENT_SECRET"))
+    settings = ClientSettings(f"{url}/token", "hub", fixed(SECRET), scope, ("ERP_CLIENT_ID", "ERP_CLIENT_SECRET"))
     wire = Wire("erp-identity", Timeouts(0.2, 0.2, 0.25))
     return ClientCredentials("erp-identity", settings, wire=wire, clock=(hands or ManualTime()).clock)
 
@@ -162,6 +163,6 @@ def test_nothing_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     with Loopback(granted("tok3n")) as provider:
         source = make(provider.url)
         source.token()
-    shown = f"{source!r}{source._held!r}{source._settings!r}{caplog.text}"
+    shown = f"{source!r}{source._held!r}{source._held._held!r}{source._settings!r}{caplog.text}"
     assert "tok3n" not in shown
     assert "s3cr3t" not in shown

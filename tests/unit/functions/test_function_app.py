@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import azure.functions as func
 import pytest
 
 from shared.adapters.settings import Settings
@@ -65,6 +66,14 @@ def test_every_queue_that_is_listened_to_or_sent_to_is_known() -> None:
     assert {IMPORT_QUEUE, NOTIFICATION_QUEUE} <= set(QUEUES)
     assert set(PROVISIONED) <= known
     assert set(QUEUES) <= set(PROVISIONED)
+
+
+def test_dropped_files_are_taken_as_bytes() -> None:
+    """Of a file that is text and JSON, the host takes the properties for metadata: it could name another file."""
+    assert {name: trigger["dataType"] for name, trigger in triggers("blobTrigger").items()} == {
+        "ImportDroppedFile": func.DataType.BINARY,
+        "TakeInCalculations": func.DataType.BINARY,
+    }
 
 
 def test_the_host_gives_a_message_up_after_as_many_deliveries_as_dead_letters_say() -> None:

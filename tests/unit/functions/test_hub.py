@@ -1,13 +1,27 @@
 """The composition root: lazy, cached, every part replaceable."""
 
+import json
+from functools import cached_property
+from pathlib import Path
+
+import azure.functions as func
 import pytest
 
-from shared.health.checks import Health, overall
+from functions.answering import ApiRequest
+from functions.endpoints.health import startup
+from shared.access.principal import ANONYMOUS
+from shared.adapters.secret_cache import CachedSecrets, CacheLife
+from shared.adapters.settings.secret_settings import SECRETS
+from shared.health.checks import Check, Health, Verdict, examine, overall
 from shared.hub import Hub, current_hub, replaced_hub
-from shared.kernel.errors import ConfigurationError
+from shared.kernel.errors import ConfigurationError, NetworkFailure
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
+from tests.fakes.secrets import MemorySecrets
 from tests.fakes.tables import MemoryTables
+from tests.unit.adapters.manual_time import ManualTime
+
+ROOT = Path(__file__).resolve().parents[3]
 
 PARTS = ["storage", "queues", "timers", "erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"]
 
@@ -62,3 +76,88 @@ def test_health_tells_of_settings_that_are_missing_instead_of_failing() -> None:
     assert overall(findings) is Health.UNHEALTHY
     storage = next(finding for finding in findings if finding.name == "storage")
     assert "is missing" in storage.reason
+
+
+VAULT_URL = {"KEY_VAULT_URL": "https://hub.vault.azure.net"}
+
+
+def test_health_looks_at_the_vault_where_there_is_one() -> None:
+    """RES-11."""
+    time, store = ManualTime(), MemorySecrets()
+    vault = CachedSecrets(store, CacheLife(), time.clock)
+    hub = Hub(VAULT_URL, tables=MemoryTables(), blobs=MemoryBlobs(), queues=MemoryQueues(), vault=vault)
+    (finding,) = hub.health.run(["key-vault"])
+    assert finding.verdict is Verdict.PASS
+    assert not finding.vital
+    with pytest.raises(KeyError):
+        memory_hub().health.run(["key-vault"])
+
+
+def test_health_warns_while_the_vault_is_away_and_fails_when_nothing_is_left_to_go_on_with() -> None:
+    time, store = ManualTime(), MemorySecrets()
+    vault = CachedSecrets(store, CacheLife(), time.clock)
+    hub = Hub({"HUB_PAGE_TOKEN_SECRET": "", **VAULT_URL}, vault=vault)
+    path = hub.settings.hub.page_token_secret.path
+    store.values[path] = ("a secret for page tokens",)
+    probe = Check("key-vault", lambda: hub.vault.probe(path))
+    assert examine(probe).verdict is Verdict.PASS
+    store.failure = NetworkFailure("key-vault", "the vault does not answer")
+    time.advance(301)
+    found = examine(probe)
+    assert (found.verdict, found.reason) == (
+        Verdict.WARN,
+        "1 secrets cannot be read (NetworkFailure); the oldest was read 301 s ago",
+    )
+    time.advance(5 * 3600)
+    found = examine(probe)
+    assert (found.verdict, found.reason) == (Verdict.FAIL, "NetworkFailure")
+
+
+def test_page_tokens_go_on_over_a_rotation_without_a_restart() -> None:
+    """RES-11."""
+    store = MemorySecrets()
+    hub = Hub(VAULT_URL, vault=store)
+    path = hub.settings.hub.page_token_secret.path
+    store.values[path] = ("the old secret of page tokens",)
+    token = hub.page_tokens.write("query", "position")
+    store.values[path] = ("the new secret of page tokens", "the old secret of page tokens")
+    assert hub.page_tokens.read("query", token) == "position"
+
+
+def test_the_vault_is_built_from_the_settings_and_asks_nobody() -> None:
+    assert isinstance(Hub(VAULT_URL).vault, CachedSecrets)
+    with pytest.raises(ConfigurationError, match="KEY_VAULT_URL: is missing"):
+        _ = Hub({}).vault
+
+
+def test_building_everything_reads_no_secret() -> None:
+    """A vault that is away must not keep the hub from starting."""
+    example = json.loads((ROOT / "local.settings.example.json").read_text())["Values"]
+    given = {name: value for name, value in example.items() if name not in SECRETS} | VAULT_URL
+    store = MemorySecrets()
+    store.failure = NetworkFailure("key-vault", "the vault does not answer")
+    hub = Hub(given, vault=store, tables=MemoryTables(), blobs=MemoryBlobs(), queues=MemoryQueues())
+    for name, part in vars(Hub).items():
+        if isinstance(part, cached_property):
+            getattr(hub, name)
+    assert store.reads.total() == 0
+
+
+def test_startup_names_what_is_missing_in_the_vault() -> None:
+    example = json.loads((ROOT / "local.settings.example.json").read_text())["Values"]
+    store = MemorySecrets({kind.path("default"): (example[name],) for name, kind in SECRETS.items()})
+    given = {name: value for name, value in example.items() if name not in SECRETS} | VAULT_URL
+    request = ApiRequest(func.HttpRequest("GET", "/", body=b""), ANONYMOUS, "request")
+    assert startup(Hub(given, vault=store), request).status == 200
+    del store.values["integrations/default/payroll/client-secret"]
+    answer = startup(Hub(given, vault=store), request)
+    assert answer.status == 503
+    assert answer.data == {
+        "status": "unhealthy",
+        "problems": [
+            {
+                "setting": "PAYROLL_CLIENT_SECRET",
+                "problem": "is missing (in the vault: integrations/default/payroll/client-secret)",
+            }
+        ],
+    }

@@ -36,7 +36,24 @@ def test_amounts_are_read(text: str, minor: int) -> None:
     assert to_minor(parse_amount(text)) == minor
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1,50", "NaN", "sNaN", "Infinity", "-inf", "1.2.3", "0x10"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abc",
+        "1,50",
+        "NaN",
+        "sNaN",
+        "Infinity",
+        "-inf",
+        "1.2.3",
+        "0x10",
+        "1_0",
+        "\u0661\u0662",
+        "1E+999999",
+        "1E-99",
+    ],
+)
 def test_text_that_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         parse_amount(text)

@@ -99,8 +99,9 @@ def test_a_lasting_error_is_parked_at_once(error: HubError, caplog: pytest.LogCa
     assert (letter["messageId"], letter["correlationId"], letter["subject"]) == ("m-1", "m-1", "run-1")
     assert [(message.id, given) for message, given in told] == [("m-1", error)]
     assert "Traceback" in post.letters.show(letter["id"])["stack"]
-    alerts = [(vars(r)["deadLetterId"], vars(r)["queue"]) for r in caplog.records if vars(r).get("alert") == "high"]
-    assert alerts == [(letter["id"], QUEUE)]
+    alerts = [vars(record) for record in caplog.records if vars(record).get("alert") == "high"]
+    lines = [(one["event"], one["deadLetterId"], one["queue"], one["reason"]) for one in alerts]
+    assert lines == [("dead-letter.created", letter["id"], QUEUE, error.code)]
     assert post.waiting() == []
 
 

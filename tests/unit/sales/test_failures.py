@@ -1,6 +1,7 @@
 """What ends a run, what repairs it, and what is kept for the operator."""
 
 import json
+import logging
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -40,6 +41,18 @@ def test_too_many_rejects_fail_the_run_before_anything_is_published() -> None:
     world.erp.days[DAY]["T000"]["salesAmount"] = Decimal("1.00")
     assert run(world).status is RunStatus.PARTIAL_SUCCESS
     assert world.metrics() == {"H1": (2900, 29, 29)}
+
+
+def test_a_failed_run_is_a_line_that_an_alert_watches_for(caplog: pytest.LogCaptureFixture) -> None:
+    """INC-73."""
+    world = World(page_size=10)
+    fill(world, 3)
+    world.erp.days[DAY]["T000"]["salesAmount"] = Decimal("0.001")
+    with caplog.at_level(logging.ERROR):
+        failed = run(world)
+    found = [vars(record) for record in caplog.records if "event" in vars(record)]
+    told = [(one["alert"], one["event"], one["runId"], one["reason"]) for one in found]
+    assert told == [("high", "import.failed", failed.run_id, "DataRefused")]
 
 
 def test_duplicates_count_once_and_a_conflicting_one_is_a_reject() -> None:

@@ -32,6 +32,14 @@ def test_a_good_record_becomes_a_sale_in_cents() -> None:
     assert checked.instant == datetime(2025, 1, 15, 9, tzinfo=UTC)
 
 
+def test_units_that_came_back_are_not_sold() -> None:
+    """INC-40: or a per-unit bonus would be paid for them."""
+    back = {"salesAmount": Decimal("-129.90"), "unitsSold": 2, "transactionType": "Return"}
+    checked = RULES.check(RawRecord(1, GOOD | back))
+    assert isinstance(checked, Sale)
+    assert (checked.amount_minor, checked.units_sold) == (-12990, -2)
+
+
 @pytest.mark.parametrize(
     "change",
     [

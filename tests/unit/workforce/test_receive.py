@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from shared.kernel.errors import CallerError, InvalidRequest, TooLarge, Unauthenticated
 from shared.kernel.webhook_signature import is_one_of, is_signed, sign
 from shared.workforce.receive import MAX_BODY_BYTES, receive, resume
+from tests.fakes.secrets import RotatingSecrets, held_by
 from tests.unit.workforce.world import OLD_SECRET, SECRET, World, created, updated
 
 
@@ -58,6 +60,19 @@ def test_old_and_new_secret_are_accepted_and_no_other() -> None:
         assert receive(world.context, world.headers(body, f"d-{number}", secret), body).status == 200
     with pytest.raises(Unauthenticated):
         receive(world.context, world.headers(body, "d-9", "another secret"), body)
+
+
+def test_a_secret_that_hr_uses_before_we_have_read_it_is_accepted_at_once() -> None:
+    """INC-25: nobody must wait for a cache between adding the new secret and using it."""
+    world = World()
+    store = RotatingSecrets((OLD_SECRET,), (SECRET, OLD_SECRET))
+    world.context = replace(world.context, webhook_secret=held_by(store))
+    body = world.event("employee.created", created("H1"))
+    assert receive(world.context, world.headers(body, "d-0", OLD_SECRET), body).status == 200
+    assert store.refreshed.total() == 0
+    assert receive(world.context, world.headers(body, "d-1", SECRET), body).status == 200
+    assert receive(world.context, world.headers(body, "d-2", OLD_SECRET), body).status == 200
+    assert store.refreshed.total() == 1
 
 
 def test_an_unknown_event_type_is_kept_for_review() -> None:

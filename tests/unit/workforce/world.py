@@ -19,6 +19,7 @@ from shared.workforce.receive import Receipt, receive
 from shared.workforce.sync_runs import SyncRunStore
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
+from tests.fakes.secrets import fixed
 from tests.fakes.tables import MemoryTables
 
 SECRET = "a secret of the HR system"
@@ -44,7 +45,7 @@ class World:
             new_id=new_uuid7,
             queues=self.queues,
             hr=lambda: self,
-            webhook_secrets=lambda: (SECRET, OLD_SECRET),
+            webhook_secret=fixed(SECRET, OLD_SECRET),
             employees=EmployeeStore(self.tables.table("Employees"), TENANT),
             deliveries=DeliveryStore(self.tables.table("HrDeliveries"), self.blobs.container("hr-events"), TENANT),
             sync_runs=SyncRunStore(self.tables.table("HrSyncRuns"), TENANT),

@@ -1,0 +1,43 @@
+// The parameters of one deployment. Copy it for another (prod.bicepparam) and pass that to the commands of
+// docs/deploy.md. No secrets: those go into the vault (scripts/put_secrets.sh).
+
+using 'main.bicep'
+
+// azd gives these; without azd, write the values here or set the variables.
+param name = readEnvironmentVariable('AZURE_ENV_NAME', 'dsif-test')
+param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
+param vaultOfficerPrincipalId = readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')
+param vaultOfficerPrincipalType = 'User'
+
+param alertEmailAddresses = [
+  'hub-operations@example.com'
+]
+
+// The webhook of the HR system is answered at once, whatever else sleeps.
+param alwaysReady = [
+  { name: 'http', instanceCount: 1 }
+]
+
+// What is left out keeps the default that the code gives it: settings.bicep lists every name.
+param settings = {
+  ERP_BASE_URL: 'https://erp.example.com'
+  ERP_TOKEN_URL: 'https://login.example.com/oauth2/v2.0/token'
+  ERP_CLIENT_ID: 'hub-erp'
+  ERP_SCOPE: 'erp/.default'
+  ERP_BUSINESS_TIME_ZONE: 'Europe/Berlin'
+
+  HR_BASE_URL: 'https://hr.example.com'
+  HR_TOKEN_URL: 'https://login.example.com/oauth2/v2.0/token'
+  HR_CLIENT_ID: 'hub-hr'
+  HR_SCOPE: 'hr/.default'
+
+  PAYROLL_BASE_URL: 'https://payroll.example.com'
+  PAYROLL_TOKEN_URL: 'https://login.example.com/oauth2/v2.0/token'
+  PAYROLL_CLIENT_ID: 'hub-payroll'
+  PAYROLL_SCOPE: 'payroll/.default'
+
+  SFTP_HOST: 'sftp.example.com'
+  SFTP_USERNAME: 'hub'
+  // From the operator of the server, by a way other than the network: ssh-keyscan alone proves nothing.
+  SFTP_HOST_KEY: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKnDy17PBP+lHD57fsoHBwP54gtQ6hYKiLBzGcgw0/6N'
+}

@@ -1,0 +1,1 @@
+"""What builds, packs and deploys the hub. Never deployed."""

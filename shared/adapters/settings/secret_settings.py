@@ -1,0 +1,77 @@
+"""Which settings are secrets, the path of each (RES-11), and the store of those that the environment holds.
+
+`docs/secrets.md` shows the same table.
+"""
+
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from shared.kernel.secret import any_value, secret_path
+
+
+def _long_enough(value: str) -> str:
+    return "" if len(value) >= 16 else "should have at least 16 characters"
+
+
+def _base64(value: str) -> str:
+    try:
+        b64decode(value, validate=True)
+    except ValueError:
+        return "must be base64, as the portal shows it"
+    return ""
+
+
+@dataclass(frozen=True)
+class SecretSetting:
+    """A setting that is a secret: the last two parts of its path, and what a value must be."""
+
+    adapter: str
+    name: str
+    rule: Callable[[str], str] = any_value
+    several: bool = False
+    """Whether the setting may hold several values with commas between, all of which are accepted."""
+
+    def path(self, tenant: str) -> str:
+        """Return the path of a tenant's secret."""
+        return secret_path(tenant, self.adapter, self.name)
+
+    def split(self, value: str) -> tuple[str, ...]:
+        """Return the values that a setting's text holds."""
+        if not self.several:
+            return (value,)
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+SECRETS: Mapping[str, SecretSetting] = {
+    "HUB_PAGE_TOKEN_SECRET": SecretSetting("hub", "page-token-secret", _long_enough),
+    "ERP_CLIENT_SECRET": SecretSetting("erp", "client-secret"),
+    "HR_CLIENT_SECRET": SecretSetting("hr", "client-secret"),
+    "HR_WEBHOOK_SECRET": SecretSetting("hr", "webhook-secret", _long_enough, several=True),
+    "PAYROLL_CLIENT_SECRET": SecretSetting("payroll", "client-secret"),
+    "SFTP_PRIVATE_KEY": SecretSetting("payroll-sftp", "private-key"),
+    "SFTP_PASSWORD": SecretSetting("payroll-sftp", "password"),
+    "MAIL_SMTP_PASSWORD": SecretSetting("e-mail", "smtp-password"),
+    "MAIL_SENDGRID_KEY": SecretSetting("e-mail", "sendgrid-api-key"),
+    "MAIL_ACS_ACCESS_KEY": SecretSetting("e-mail", "acs-access-key", _base64),
+}
+
+
+class LocalSecrets:
+    """Implements `SecretStore` over the environment: each path is one setting, as the table of secrets says."""
+
+    def __init__(self, environment: Mapping[str, str], tenant: str) -> None:
+        """Keep the environment; it is looked at anew for each read."""
+        self._environment = environment
+        self._settings = {kind.path(tenant): setting for setting, kind in SECRETS.items()}
+
+    def versions(self, path: str) -> tuple[str, ...]:
+        """Return the setting's value, or values where it may hold several; none when it is not set."""
+        setting = self._settings.get(path, "")
+        value = self._environment.get(setting, "")
+        if not value:
+            return ()
+        return SECRETS[setting].split(value)
+
+    def refresh(self, path: str) -> None:
+        """Do nothing: nothing is kept here."""

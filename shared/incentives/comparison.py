@@ -1,0 +1,86 @@
+"""What becomes of what was computed, given what stands there already (INC-40).
+
+A draft, or what was rejected, is replaced; whatever is further is left, and counted where it would come to something
+else now. A draft that nothing leads to any more comes to zero: it is not removed, so that its audit trail stays.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from shared.incentives.calculation import Calculation, Kind, State
+from shared.incentives.compute import Computed
+
+_KEPT = ("planId", "planVersion", "planName", "firstDay", "lastDay")
+
+
+@dataclass
+class Comparison:
+    """What is to be written, and how many are left as they are."""
+
+    to_write: list[Calculation] = field(default_factory=list)
+    unchanged: int = 0
+    withdrawn: int = 0
+    """Of those to be written: nothing leads to them any more."""
+    differing: int = 0
+
+
+def compare(computed: Computed, standing: Iterable[Calculation]) -> Comparison:
+    """Compare what was computed for a period with all calculations that stand there."""
+    here: dict[str, dict[str, Calculation]] = defaultdict(dict)
+    corrections: dict[str, int] = defaultdict(int)
+    for one in standing:
+        if one.kind is Kind.PLAN:
+            here[one.employee_id][one.calculation_id] = one
+        elif one.kind is Kind.AMENDMENT and one.counts:
+            corrections[one.amends] += one.net_minor
+    comparison = Comparison()
+    for employee_id in {**computed.calculations, **here}:
+        fresh = computed.calculations.get(employee_id, [])
+        _compare(comparison, fresh, here.get(employee_id, {}), corrections)
+    return comparison
+
+
+def _compare(
+    comparison: Comparison,
+    fresh: Sequence[Calculation],
+    here: Mapping[str, Calculation],
+    corrections: Mapping[str, int],
+) -> None:
+    """Compare what was computed for one employee."""
+    for one in fresh:
+        found = here.get(one.calculation_id)
+        if any(_pays_the_same_days(one, other) for other in here.values() if not other.is_open):
+            comparison.differing += 1
+        elif found is None or (found.is_open and not found.same_result(one)):
+            comparison.to_write.append(one)
+        elif found.is_open or found.net_minor + corrections.get(found.calculation_id, 0) == one.net_minor:
+            comparison.unchanged += 1
+        else:
+            comparison.differing += 1
+    wanted = {one.calculation_id for one in fresh}
+    for found in (one for key, one in here.items() if key not in wanted):
+        nothing = _withdrawn(found)
+        if found.is_open and not found.same_result(nothing):
+            comparison.to_write.append(nothing)
+            comparison.withdrawn += 1
+        elif not found.is_open and found.net_minor + corrections.get(found.calculation_id, 0) != 0:
+            comparison.differing += 1
+
+
+def _pays_the_same_days(one: Calculation, other: Calculation) -> bool:
+    """Tell whether another calculation by the same plan, cut up in another way, pays days of this one."""
+    if one.calculation_id == other.calculation_id or one.source.rpartition(":")[0] != other.source.rpartition(":")[0]:
+        return False
+    first, last = (max(one.breakdown["firstDay"], other.breakdown["firstDay"]), min(_last(one), _last(other)))
+    return bool(first <= last)
+
+
+def _last(calculation: Calculation) -> str:
+    return str(calculation.breakdown["lastDay"])
+
+
+def _withdrawn(calculation: Calculation) -> Calculation:
+    kept = {name: value for name, value in calculation.breakdown.items() if name in _KEPT}
+    breakdown = kept | {"gross": "0.00", "net": "0.00", "withdrawn": "there are no sales, or no eligible day, any more"}
+    return replace(calculation, gross_minor=0, net_minor=0, state=State.DRAFT, breakdown=breakdown)

@@ -1,0 +1,413 @@
+"""INC-40, INC-41, INC-42 and "why was I paid this?" over the HTTP endpoints: with real tokens, sales from the
+sandbox's ERP, people from its HR system, and its payroll; storage is in memory.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from functions.answering import respond
+from functions.http_routes import ENDPOINTS
+from functions.incentives import calculate_incentives, take_in_calculations
+from functions.payroll import carry_on_payroll_export
+from local.sandbox.generator import Shape
+from local.sandbox.server import Sandbox
+from shared.access.routes import ROUTES
+from shared.hub import replaced_hub
+from shared.workforce.apply import handle_hr_message
+from shared.workforce.full_sync import start_sync
+from tests.component.import_hub import ImportHub
+
+ROOT = Path(__file__).resolve().parents[2]
+PERIOD = "2025-01"
+ROUTE = {route.function: route for route in ROUTES}
+
+
+class Office(ImportHub):
+    """A hub into which people and a day of sales came, and people who call it."""
+
+    def __init__(self, sandbox: Sandbox, **settings: str) -> None:
+        super().__init__(sandbox, **settings)
+        self.now = datetime.now(UTC) + timedelta(minutes=5)  # after whatever the HR system tells as of now
+        start_sync(self.hub.workforce, "test")
+        while message := self.queues.receive("hr-events"):
+            handle_hr_message(self.hub.workforce, self.queues.resolve(message))
+        self.imported = self.run(date(2025, 1, 15))
+
+    def ask(
+        self,
+        function: str,
+        *,
+        user: str = "admin",
+        body: object = None,
+        claims: dict[str, Any] | None = None,
+        **given: str,
+    ) -> tuple[int, Any]:
+        """Call a route, by the name of its function; what the path does not take goes into the query."""
+        route = ROUTE[function]
+        module, name = ENDPOINTS[function].split(".")
+        endpoint = getattr(__import__(f"functions.endpoints.{module}", fromlist=[name]), name)
+        in_path = {key: value for key, value in given.items() if f"{{{key}}}" in route.path}
+        request = func.HttpRequest(
+            method=route.method,
+            url=f"http://127.0.0.1/api/{route.path}",
+            headers={"Authorization": f"Bearer {self.sandbox.identity.token(user, **(claims or {}))}"},
+            params={key: value for key, value in given.items() if key not in in_path},
+            route_params=in_path,
+            body=b"" if body is None else json.dumps(body).encode(),
+        )
+        answer = respond(route, endpoint, request)
+        content = json.loads(answer.get_body())
+        return answer.status_code, content.get("error", content)
+
+    def data(self, function: str, **given: Any) -> Any:
+        """Return the data of an answer that is a success."""
+        status, content = self.ask(function, **given)
+        assert status < 300, content
+        return content["data"]
+
+    def calculate(self) -> dict[str, Any]:
+        """Calculate the period through the API and the queue; return the run."""
+        run_id = self.data("StartCalculation", body={"period": PERIOD})["runId"]
+        self.deliver("calculation-requests", calculate_incentives)
+        run: dict[str, Any] = self.data("GetCalculationRun", id=run_id)
+        return run
+
+    def deliver(self, queue: str, function: Any) -> None:
+        """Let the function of a queue process what waits there."""
+        while text := self.queues.take(queue):
+            function(func.QueueMessage(body=text.encode()))
+
+    def listed(self, **query: str) -> list[dict[str, Any]]:
+        """Return the calculations of the period."""
+        found: list[dict[str, Any]] = self.data("ListCalculations", period=PERIOD, pageSize="1000", **query)
+        return found
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(Shape(records=300, employees=40), sftp_port=0) as running:
+        yield running
+
+
+@pytest.fixture
+def office(sandbox: Sandbox) -> Iterator[Office]:
+    office = Office(sandbox)
+    with replaced_hub(office.hub):
+        yield office
+
+
+def test_a_period_is_calculated_and_listed_page_by_page(office: Office) -> None:
+    """INC-40."""
+    run = office.calculate()
+    everything = office.listed()
+    assert (run["status"], run["created"], run["startedBy"]) == ("Succeeded", len(everything), "admin")
+    assert sum(round(float(one["net"]) * 100) for one in everything) == round(float(run["net"]) * 100)
+    assert office.data("ListCalculationRuns")[0]["runId"] == run["runId"]
+
+    pages: list[list[Any]] = []
+    token: str | None = ""
+    while token is not None:
+        _, content = office.ask("ListCalculations", user="reader", period=PERIOD, pageSize="7", pageToken=token)
+        pages.append(content["data"])
+        token = content["metadata"]["nextPageToken"]
+    assert [one for page in pages for one in page] == everything
+    assert {len(page) for page in pages[:-1]} == {7}
+
+    office.data("SubmitCalculation", id=everything[0]["id"])
+    assert [one["id"] for one in office.listed(status="PendingApproval")] == [everything[0]["id"]]
+    assert len(office.listed(status="Draft")) == len(everything) - 1
+    employee_id = everything[0]["employeeId"]
+    assert {one["employeeId"] for one in office.listed(employeeId=employee_id)} == {employee_id}
+    assert office.listed(employeeId=employee_id, status="Rejected") == []
+
+
+def test_a_calculation_is_shown_with_its_breakdown(office: Office) -> None:
+    """INC-40: which tier, which rate, which sales days."""
+    office.calculate()
+    one = next(one for one in office.listed() if one["planVersion"] == "store-associates@1")
+    shown = office.data("GetCalculation", user="approver", id=one["id"])
+    breakdown = shown["breakdown"]
+    assert shown.items() >= one.items()
+    assert (breakdown["planId"], breakdown["planVersion"], breakdown["net"]) == ("store-associates", 1, one["net"])
+    assert [tier["rate"] for tier in breakdown["tiers"]] == ["0.01"]
+    assert {day["date"] for day in breakdown["salesDays"]} == {"2025-01-15"}
+    assert [(change["action"], change["by"], change["state"]) for change in shown["history"]] == [
+        ("Create", "Calculation", "Draft")
+    ]
+
+
+def test_the_way_of_one_calculation(office: Office) -> None:
+    """INC-42."""
+    office.calculate()
+    one = office.listed()[0]["id"]
+    assert office.data("SubmitCalculation", id=one)["status"] == "PendingApproval"
+    assert (
+        office.data("RejectCalculation", user="approver", id=one, body={"reason": "wrong team"})["status"] == "Rejected"
+    )
+    assert office.data("SubmitCalculation", id=one)["status"] == "PendingApproval"
+    assert office.data("ApproveCalculation", user="approver", id=one, body={"note": "fine"})["status"] == "Approved"
+    status, content = office.ask(
+        "AmendCalculation", id=one, body={"correctedNet": "123.45", "reason": "a sale was missing"}
+    )
+    amendment = content["data"]
+    assert (status, amendment["kind"], amendment["status"], amendment["amends"]) == (201, "Amendment", "Draft", one)
+    assert amendment["breakdown"]["correctedNet"] == "123.45"
+    assert office.data("SubmitCalculation", id=amendment["id"])["status"] == "PendingApproval"
+    assert office.data("ApproveCalculation", user="approver", id=amendment["id"])["status"] == "Approved"
+    history = [
+        (change["action"], change["by"], change["note"]) for change in office.data("GetCalculation", id=one)["history"]
+    ]
+    assert history == [
+        ("Create", "Calculation", ""),
+        ("Submit", "admin", ""),
+        ("Reject", "approver", "wrong team"),
+        ("Submit", "admin", ""),
+        ("Approve", "approver", "fine"),
+    ]
+
+
+def test_many_at_once(office: Office) -> None:
+    """INC-42: each for itself; 207 where some could not."""
+    office.calculate()
+    ids = [one["id"] for one in office.listed()]
+    status, content = office.ask("SubmitCalculations", body={"period": PERIOD})
+    assert (status, content["metadata"]) == (200, {"done": len(ids), "refused": 0, "more": False})
+    status, content = office.ask("RejectCalculations", user="approver", body={"ids": ids[:2], "reason": "no"})
+    assert (status, content["metadata"]["done"]) == (200, 2)
+    status, content = office.ask("ApproveCalculations", user="approver", body={"ids": [ids[0], ids[2], "unknown"]})
+    assert status == 207
+    assert [(one["id"], one["status"], one["code"]) for one in content["data"]] == [
+        (ids[0], "Rejected", "Conflict"),
+        (ids[2], "Approved", None),
+        ("unknown", None, "NotFound"),
+    ]
+    status, content = office.ask("ApproveCalculations", user="approver", body={"period": PERIOD, "note": "all fine"})
+    assert (status, content["metadata"]) == (200, {"done": len(ids) - 3, "refused": 0, "more": False})
+    assert len(office.listed(status="Approved")) == len(ids) - 2
+
+
+@pytest.mark.parametrize("named", ["employeeId", "oid", "preferred_username", "email", "sub"])
+def test_nobody_approves_his_own_whatever_his_token_calls_him(office: Office, named: str) -> None:
+    """INC-42: also in bulk."""
+    office.calculate()
+    one, other = office.listed()[:2]
+    employee = office.data("GetEmployee", id=one["employeeId"])
+    number = one["employeeId"].removeprefix("H-")
+    called = {
+        "employeeId": one["employeeId"],
+        "oid": f"user-{number}",
+        "preferred_username": employee["email"].upper(),
+        "email": employee["email"],
+        "sub": f"user-{number}",
+    }
+    claims = {named: called[named]}
+    office.data("SubmitCalculations", body={"ids": [one["id"], other["id"]]})
+    status, error = office.ask("ApproveCalculation", user="approver", id=one["id"], claims=claims)
+    assert (status, error["code"]) == (403, "Forbidden")
+    assert error["message"] == f"calculation {one['id']} is your own: somebody else must approve it"
+    status, content = office.ask(
+        "ApproveCalculations", user="approver", body={"ids": [one["id"], other["id"]]}, claims=claims
+    )
+    assert (status, [each["code"] for each in content["data"]]) == (207, ["Forbidden", None])
+
+
+def test_nobody_approves_what_he_brought_in(office: Office) -> None:
+    """INC-42."""
+    employee_id = office.data("ListEmployees", pageSize="1")[0]["employeeId"]
+    record = {"id": "X1", "employeeId": employee_id, "period": PERIOD, "gross": "5.00", "net": "5.00"}
+    one = office.data("PostCalculations", body={"calculations": [record]})[0]["id"]
+    office.data("SubmitCalculation", id=one)
+    assert office.ask("ApproveCalculation", id=one)[0] == 403
+    assert office.ask("ApproveCalculation", user="approver", id=one)[0] == 200
+
+
+def test_calculations_are_posted_and_a_bad_one_is_refused_by_name(office: Office) -> None:
+    """INC-41."""
+    employee_id = office.data("ListEmployees", pageSize="1")[0]["employeeId"]
+    record = {"id": "X1", "employeeId": employee_id, "period": PERIOD, "gross": "5.00", "net": "4.50"}
+    status, content = office.ask("PostCalculations", body={"calculations": [record, record | {"id": "X2", "net": 4.5}]})
+    assert (status, content["metadata"]) == (207, {"accepted": 1, "refused": 1})
+    assert [(one["record"], one["externalId"], one["status"], one["reason"]) for one in content["data"]] == [
+        (1, "X1", "Draft", None),
+        (2, "X2", "Refused", 'net: write the amount as text: "12.34"'),
+    ]
+    assert office.ask("PostCalculations", body={"calculations": [record]})[0] == 200
+    assert [(one["kind"], one["net"]) for one in office.listed()] == [("Posted", "4.50")]
+
+
+def test_a_dropped_file_is_taken_in_by_the_blob_function(office: Office) -> None:
+    """INC-41."""
+    employee_id = office.data("ListEmployees", pageSize="1")[0]["employeeId"]
+    content = f"id,employeeId,period,gross,net\nX1,{employee_id},{PERIOD},5.00,4.50\n".encode()
+    office.hub.blobs.container("calculations-inbox").write("january/a.csv", content)
+    take_in_calculations(_Blob("calculations-inbox/january/a.csv"))
+    assert [(one["kind"], one["source"], one["net"]) for one in office.listed()] == [("Posted", "posted:X1", "4.50")]
+
+
+class _Blob:
+    """What the host hands over of a blob, as far as the function looks at it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+NOBODYS = "01941f29-7c00-7800-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "status", "told"),
+    [
+        ("ListCalculations", {}, 400, {"period": "must be a pay period such as 2025-01 or 2025-W03"}),
+        (
+            "ListCalculations",
+            {"period": "2025-13"},
+            400,
+            {"period": "must be a pay period such as 2025-01 or 2025-W03"},
+        ),
+        (
+            "ListCalculations",
+            {"period": "9999-12"},
+            400,
+            {"period": "must be a pay period such as 2025-01 or 2025-W03"},
+        ),
+        (
+            "ListCalculations",
+            {"period": PERIOD, "status": "approved"},
+            400,
+            {"status": "must be one of Draft, PendingApproval, Approved, Rejected, Exported"},
+        ),
+        (
+            "ListCalculations",
+            {"period": PERIOD, "pageSize": "0"},
+            400,
+            {"pageSize": "must be a whole number from 1 to 1000"},
+        ),
+        ("GetCalculation", {"id": NOBODYS}, 404, {}),
+        ("GetCalculation", {"id": "x"}, 404, {}),
+        ("GetCalculationRun", {"id": NOBODYS}, 404, {}),
+        ("SubmitCalculation", {"id": NOBODYS}, 404, {}),
+        ("ApproveCalculation", {"id": "x"}, 404, {}),
+        ("ApproveCalculation", {"id": "x", "body": {"remark": "x"}}, 400, {"remark": "Extra inputs are not permitted"}),
+        ("RejectCalculation", {"id": "x"}, 400, {"reason": "Field required"}),
+        (
+            "RejectCalculation",
+            {"id": "x", "body": {"reason": ""}},
+            400,
+            {"reason": "String should have at least 1 character"},
+        ),
+        ("AmendCalculation", {"id": NOBODYS, "body": {"correctedNet": "1.00", "reason": "x"}}, 404, {}),
+        (
+            "AmendCalculation",
+            {"id": "x", "body": {"correctedNet": 1.5}},
+            400,
+            {"correctedNet": 'write the amount as text: "12.34"', "reason": "Field required"},
+        ),
+        ("SubmitCalculations", {"body": {}}, 400, {"ids": "give either ids or a period"}),
+        ("SubmitCalculations", {"body": {"ids": ["x"], "period": PERIOD}}, 400, {"ids": "give either ids or a period"}),
+        (
+            "RejectCalculations",
+            {"body": {"ids": []}},
+            400,
+            {"ids": "List should have at least 1 item after validation, not 0", "reason": "Field required"},
+        ),
+        ("ApproveCalculations", {"body": {"ids": [""]}}, 400, {"ids.0": "String should have at least 1 character"}),
+        ("PostCalculations", {"body": {}}, 400, {"calculations": "Field required"}),
+        (
+            "StartCalculation",
+            {"body": {"period": "January"}},
+            400,
+            {"period": "'January' is no pay period: write 2025-01 or 2025-W03"},
+        ),
+        (
+            "Trace",
+            {"employeeId": "H-00001", "period": "January"},
+            400,
+            {"period": "'January' is no pay period: write 2025-01 or 2025-W03"},
+        ),
+        ("Trace", {"employeeId": "nobody", "period": PERIOD}, 404, {}),
+    ],
+)
+def test_what_is_wrong_is_told_by_field(
+    office: Office, function: str, given: dict[str, Any], status: int, told: dict[str, str]
+) -> None:
+    found, error = office.ask(function, **given)
+    assert (found, {one["field"]: one["message"] for one in error.get("details", [])}) == (status, told)
+
+
+def test_what_its_state_does_not_allow_is_a_conflict(office: Office) -> None:
+    office.calculate()
+    one = office.listed()[0]["id"]
+    body = {"correctedNet": "1.00", "reason": "x"}
+    for function, given in (
+        ("ApproveCalculation", {"user": "approver"}),
+        ("RejectCalculation", {"user": "approver", "body": {"reason": "x"}}),
+        ("AmendCalculation", {"body": body}),
+    ):
+        status, error = office.ask(function, id=one, **given)
+        assert (status, error["code"]) == (409, "Conflict")
+        assert "is Draft" in error["message"]
+
+
+def test_why_somebody_was_paid_what_he_was(office: Office) -> None:
+    """Traceability: from the payroll batch back to the transactions and the run that imported them."""
+    office.calculate()
+    one = next(one for one in office.listed() if one["planVersion"] == "store-associates@1")
+    office.data("SubmitCalculations", body={"period": PERIOD})
+    office.data("ApproveCalculations", user="approver", body={"period": PERIOD, "note": "January is fine"})
+    before = office.data("Trace", user="reader", employeeId=one["employeeId"], period=PERIOD)
+    assert (before["paid"], before["toBePaid"], before["exports"]) == ("0.00", one["net"], [])
+    export = office.data("TriggerExport", body={"period": PERIOD})
+    office.deliver("payroll-exports", carry_on_payroll_export)
+
+    found = office.data("Trace", user="reader", employeeId=one["employeeId"], period=PERIOD)
+    assert (found["paid"], found["toBePaid"]) == (one["net"], "0.00")
+    (calculation,) = found["calculations"]
+    assert (calculation["planVersion"], calculation["status"]) == ("store-associates@1", "Exported")
+    (rules,) = found["plans"]
+    assert (rules["planVersion"], rules["cap"], [tier["rate"] for tier in rules["tiers"]]) == (
+        "store-associates@1",
+        "1500.00",
+        ["0.01", "0.02", "0.035"],
+    )
+    approval = next(change for change in calculation["history"] if change["action"] == "Approve")
+    assert (approval["by"], approval["note"]) == ("approver", "January is fine")
+    (exported,) = found["exports"]
+    assert exported["exportId"] == export["exportId"] == calculation["exportId"]
+    batches = office.sandbox.payroll.ledger()["batches"]
+    assert exported["payrollBatchId"] in {batch["payrollBatchId"] for batch in batches}
+
+    (day,) = found["salesDays"]
+    assert (day["date"], day["unexplained"], day["runId"]) == ("2025-01-15", "0.00", office.imported.run_id)
+    assert [run["runId"] for run in found["importRuns"]] == [office.imported.run_id]
+    counted = calculation["breakdown"]["salesDays"]
+    assert [(each["date"], each["sales"]) for each in counted] == [(day["date"], day["sales"])]
+    cents = sum(round(float(sale["salesAmount"]) * 100) for sale in day["transactions"])
+    assert cents == round(float(found["salesTotal"]) * 100)
+    served = {line.record["transactionId"] for line in office.sandbox.erp.day(date(2025, 1, 15)).lines}
+    assert {sale["transactionId"] for sale in day["transactions"]} <= served
+
+
+def test_a_mistake_in_a_plan_is_told_by_the_health_and_ends_a_run_as_failed(sandbox: Sandbox, tmp_path: Path) -> None:
+    """INC-40: by file and field."""
+    plan = (ROOT / "plans" / "store-managers.yaml").read_text()
+    (tmp_path / "managers.yaml").write_text(plan.replace("rate: 0.025", "rate: 2.5 %"))
+    office = Office(sandbox, INCENTIVE_PLANS=str(tmp_path))
+    field = f"{tmp_path.name}/managers.yaml:tiers.1.rate"
+    with replaced_hub(office.hub):
+        status, content = office.ask("GetStartup")
+        assert (status, content["data"]["problems"]) == (
+            503,
+            [{"setting": field, "problem": "'2.5 %' is not a number"}],
+        )
+        run = office.calculate()
+        assert (run["status"], run["failure"]) == ("Failed", f"setting {field}: '2.5 %' is not a number")
+        assert office.data("ListDeadLetters")[0]["reason"] == "ConfigurationError"
+        (tmp_path / "managers.yaml").write_text(plan)
+        assert office.ask("GetStartup")[0] == 200
+        assert office.calculate()["status"] == "Succeeded"

@@ -1,0 +1,207 @@
+"""INC-40: mistakes in a plan file fail by name when it is loaded."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from shared.incentives.plan import Plan, Prorate, Tier, TierMode
+from shared.incentives.plan_file import Plans, load_plans
+from shared.kernel.errors import ConfigurationError
+from shared.kernel.pay_period import parse_period
+from tests.unit.incentives.world import World, plan
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = """\
+id: associates
+version: 1
+name: Associates
+currency: EUR
+effective_from: 2024-01-01
+tiers:
+  - above: 0
+    rate: 0.01
+  - above: 5000.00
+    rate: 0.02
+"""
+
+
+def load(folder: Path, **files: str) -> Plans:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return load_plans(folder, "EUR")
+
+
+def problems(folder: Path, **files: str) -> list[tuple[str, str]]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(folder, **files)
+    return [(problem.field.removeprefix(f"{folder.name}/"), problem.message) for problem in caught.value.problems]
+
+
+def test_a_plan_is_read_with_every_field(tmp_path: Path) -> None:
+    more = """\
+effective_to: 2025-12-31
+tier_mode: whole
+per_unit_bonus: 0.25
+cap: 1500
+eligibility:
+  roles: [SalesAssociate, Trainee]
+  stores: [S001]
+any_store: false
+prorate: payout
+"""
+    assert load(tmp_path, one=GOOD + more).plans == (
+        Plan(
+            plan_id="associates",
+            version=1,
+            name="Associates",
+            currency="EUR",
+            effective_from=date(2024, 1, 1),
+            effective_to=date(2025, 12, 31),
+            tiers=(Tier(0, Decimal("0.01")), Tier(500_000, Decimal("0.02"))),
+            tier_mode=TierMode.WHOLE,
+            per_unit_bonus_minor=25,
+            cap_minor=150_000,
+            roles=frozenset({"SalesAssociate", "Trainee"}),
+            stores=frozenset({"S001"}),
+            any_store=False,
+            prorate=Prorate.PAYOUT,
+        ),
+    )
+
+
+def test_the_plans_of_the_project_load() -> None:
+    found = load_plans(ROOT / "plans", "EUR").for_period(parse_period("2025-01"))
+    assert [one.plan_id for one in found] == ["store-associates", "store-managers"]
+
+
+def changed(line: str, by: str) -> str:
+    assert line in GOOD
+    return GOOD.replace(line, by)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        ("", "", "is empty, or no mapping"),
+        ("- a\n- b\n", "", "is empty, or no mapping"),
+        ("id: [\n", "", "line 2: expected the node content, but found '<stream end>'"),
+        ("id: a\x01\n", "", "is not YAML"),
+        ("id: a\n---\nid: b\n", "", "line 2: but found another document"),
+        (GOOD + "cap: 1\ncap: 2\n", ":cap", "stands twice"),
+        (changed("id: associates\n", ""), ":id", "Field required"),
+        (
+            changed("id: associates", "id: Sales Associates"),
+            ":id",
+            "String should match pattern '^[a-z0-9][a-z0-9-]{0,62}$'",
+        ),
+        (changed("version: 1\n", ""), ":version", "Field required"),
+        (changed("version: 1", "version: 0"), ":version", "Input should be greater than or equal to 1"),
+        (
+            changed("version: 1", "version: one"),
+            ":version",
+            "Input should be a valid integer, unable to parse string as an integer",
+        ),
+        (changed("name: Associates\n", ""), ":name", "Field required"),
+        (changed("currency: EUR\n", ""), ":currency", "Field required"),
+        (changed("currency: EUR", "currency: euro"), ":currency", "String should match pattern '^[A-Z]{3}$'"),
+        (changed("currency: EUR", "currency: USD"), ":currency", "must be EUR, the currency of the sales"),
+        (changed("effective_from: 2024-01-01\n", ""), ":effective_from", "Field required"),
+        (changed("2024-01-01", "20240101"), ":effective_from", "must be a day: 2025-01-31"),
+        (changed("2024-01-01", "2024-02-30"), ":effective_from", "day is out of range for month"),
+        (changed("2024-01-01", "2024-01-01T00:00:00"), ":effective_from", "must be a day: 2025-01-31"),
+        (GOOD + "effective_to: soon\n", ":effective_to", "must be a day: 2025-01-31"),
+        (GOOD + "effective_to: 2023-12-31\n", ":effective_to", "lies before effective_from"),
+        (GOOD + "tier_mode: sliding\n", ":tier_mode", "Input should be 'marginal' or 'whole'"),
+        (GOOD + "prorate: daily\n", ":prorate", "Input should be 'none', 'payout' or 'thresholds'"),
+        (GOOD + "any_store: perhaps\n", ":any_store", "Input should be a valid boolean, unable to interpret input"),
+        (GOOD + "bonus: 1\n", ":bonus", "Extra inputs are not permitted"),
+        (GOOD + "cap: -1\n", ":cap", "must not be negative"),
+        (GOOD + "cap: none\n", ":cap", "'none' is not a number"),
+        (GOOD + "cap: 1e99\n", ":cap", "'1e99' is not a sensible amount"),
+        (GOOD + "per_unit_bonus: 0.255\n", ":per_unit_bonus", "0.255 has more than two decimals"),
+        (GOOD + "per_unit_bonus: 1_000\n", ":per_unit_bonus", "'1_000' is not a number"),
+        (GOOD + "eligibility:\n  role: [A]\n", ":eligibility.role", "Extra inputs are not permitted"),
+        (GOOD + "eligibility:\n  roles: A\n", ":eligibility.roles", "Input should be a valid frozenset"),
+        (GOOD + "eligibility:\n  roles: ['']\n", ":eligibility.roles.0", "String should have at least 1 character"),
+        (GOOD + "eligibility:\n  stores: ['']\n", ":eligibility.stores.0", "String should have at least 1 character"),
+        (GOOD.partition("tiers:")[0], ":tiers", "Field required"),
+        (
+            GOOD.partition("tiers:")[0] + "tiers: []\n",
+            ":tiers",
+            "List should have at least 1 item after validation, not 0",
+        ),
+        (changed("above: 0\n", "above: 100\n"), ":tiers", "the first must begin above 0"),
+        (changed("above: 5000.00", "above: 0"), ":tiers", "each must begin above the one before"),
+        (changed("above: 5000.00", "above: 5000.001"), ":tiers.1.above", "5000.001 has more than two decimals"),
+        (changed("    rate: 0.02\n", ""), ":tiers.1.rate", "Field required"),
+        (changed("rate: 0.02", "rate: 2"), ":tiers.1.rate", "must be a share from 0 to 1: 0.05 is five per cent"),
+        (changed("rate: 0.02", "rate: -0.02"), ":tiers.1.rate", "must be a share from 0 to 1: 0.05 is five per cent"),
+        (changed("rate: 0.02", "rate: 2 %"), ":tiers.1.rate", "'2 %' is not a number"),
+        (changed("rate: 0.02", "rate: 0.0200001"), ":tiers.1.rate", "must have at most 6 decimals"),
+        (changed("rate: 0.02", "rate: 0.02\n    from: 1"), ":tiers.1.from", "Extra inputs are not permitted"),
+    ],
+    ids=lambda value: None if not isinstance(value, str) or "\n" in value else value[:40],
+)
+def test_a_mistake_is_told_by_file_and_field(tmp_path: Path, text: str, field: str, message: str) -> None:
+    assert problems(tmp_path, bad=text) == [(f"bad.yaml{field}", message)]
+
+
+def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    found = problems(tmp_path, one=GOOD + "cap: -1\nprorate: daily\n", two="", three=GOOD)
+    assert [field for field, _ in found] == ["one.yaml:cap", "one.yaml:prorate", "two.yaml"]
+
+
+def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_bytes(GOOD.encode() + b"# caf\xe9\n")
+    assert problems(tmp_path) == [("bad.yaml", "is not UTF-8")]
+
+
+def test_a_folder_without_plans_and_a_file_by_another_ending_are_told(tmp_path: Path) -> None:
+    (tmp_path / "plan.yml").write_text(GOOD)
+    assert problems(tmp_path) == [
+        ("INCENTIVE_PLANS", f"the folder {tmp_path.name} holds no *.yaml"),
+        ("plan.yml", "is not read: its name must end in .yaml"),
+    ]
+
+
+def test_two_versions_must_differ_and_not_pay_the_same_days(tmp_path: Path) -> None:
+    second = changed("version: 1", "version: 2")
+    folder = tmp_path.name
+    assert problems(tmp_path, a=GOOD, b=GOOD) == [
+        ("b.yaml:version", f"associates version 1 is {folder}/a.yaml already")
+    ]
+    assert problems(tmp_path, a=GOOD, b=second) == [
+        ("b.yaml:effective_from", f"pays days that {folder}/a.yaml pays already")
+    ]
+    following = second.replace("2024-01-01", "2025-01-16")
+    both = load(tmp_path, a=GOOD + "effective_to: 2025-01-15\n", b=following)
+    assert [one.version for one in both.for_period(parse_period("2025-01"))] == [1, 2]
+    assert [one.version for one in both.for_period(parse_period("2025-02"))] == [2]
+
+
+def test_a_version_that_was_used_is_never_changed() -> None:
+    """What it paid must stay explicable. It may be renamed, and it may end."""
+    world = World(plan())
+    world.hire("H1")
+    world.calculate()
+    world.plans = [plan(name="Another name", effective_to=date(2025, 6, 30))]
+    assert world.calculate().status == "Succeeded"
+    world.plans = [plan(cap_minor=100)]
+    with pytest.raises(ConfigurationError) as caught:
+        world.calculate()
+    assert [(one.field, one.message) for one in caught.value.problems] == [
+        (
+            "plan associates version 1",
+            (
+                "says something else than when it was first used, 2025-02-01T06:00:01.000Z: "
+                "give the changed plan a new version"
+            ),
+        )
+    ]
+    world.plans = [plan(version=2, cap_minor=100)]
+    assert world.calculate().status == "Succeeded"
+    kept = world.context.plan_versions.find("associates@1")
+    assert kept is not None
+    assert (kept["cap"], kept["tiers"]) == (None, [{"above": "0.00", "rate": "0.01"}])

@@ -1,0 +1,286 @@
+"""INC-41: calculations made elsewhere; a bad one is refused by name, the good ones go on."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.incentives.calculation import State
+from shared.incentives.decide import reject, submit
+from shared.incentives.inbox import take_in_file
+from shared.incentives.post import Posted, post
+from shared.kernel.blob import BlobChanged
+from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World
+
+GOOD: dict[str, Any] = {"id": "X1", "employeeId": "H1", "period": PERIOD, "gross": "12.50", "net": "10.00"}
+HEADER = "id,employeeId,period,gross,net"
+
+
+def a_world() -> World:
+    world = World()
+    for number in range(1, 4):
+        world.hire(f"H{number}")
+    return world
+
+
+def outcomes(results: list[Posted]) -> list[tuple[str, str]]:
+    return [(result.outcome.state, result.outcome.code) for result in results]
+
+
+def test_a_posted_calculation_becomes_a_draft_with_everything_it_says() -> None:
+    world = a_world()
+    record = GOOD | {"planVersion": "elsewhere@3", "breakdown": {"why": "because", "rate": 0.05}, "currency": "EUR"}
+    (result,) = post(world.context, [record], "admin")
+    found = world.one("H1")
+    assert (result.external_id, result.outcome.calculation_id, result.outcome.state) == (
+        "X1",
+        found.calculation_id,
+        "Draft",
+    )
+    assert (found.kind.value, found.source, found.created_by) == ("Posted", "posted:X1", "admin")
+    assert (found.gross_minor, found.net_minor, found.plan_version) == (1250, 1000, "elsewhere@3")
+    assert found.breakdown == {"why": "because", "rate": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"id": ""}, "id: String should have at least 1 character"),
+        ({"id": "x" * 129}, "id: String should have at most 128 characters"),
+        ({"id": 7}, "id: Input should be a valid string"),
+        ({"employeeId": "H9"}, "employeeId: there is no employee 'H9'"),
+        ({"employeeId": None}, "employeeId: Input should be a valid string"),
+        ({"period": "2025-13"}, "period: month must be in 1..12"),
+        ({"period": "1969-12"}, "period: '1969-12' is no pay period: write 2025-01 or 2025-W03"),
+        ({"period": "9999-12"}, "period: '9999-12' is no pay period: write 2025-01 or 2025-W03"),
+        ({"gross": 12.5}, 'gross: write the amount as text: "12.34"'),
+        ({"gross": True}, 'gross: write the amount as text: "12.34"'),
+        ({"gross": "12.345"}, "gross: 12.345 has more than two decimals"),
+        ({"net": "NaN"}, "net: 'NaN' is not an amount of money"),
+        ({"net": "1E+999999"}, "net: '1E+999999' is not a sensible amount"),
+        ({"net": "100000000000.01"}, "net: is larger than any incentive"),
+        ({"currency": "USD"}, "currency: must be EUR"),
+        ({"currency": "euro"}, "currency: String should match pattern '^[A-Z]{3}$'"),
+        ({"status": "Approved"}, "status: Extra inputs are not permitted"),
+        ({"breakdown": []}, "breakdown: Input should be a valid dictionary"),
+        ({"breakdown": {"x": float("nan")}}, "breakdown: must be JSON: no NaN, no halves of characters"),
+        ({"breakdown": {"x": "y" * 28_000}}, "breakdown: has 28008 bytes, at most 28000 are accepted"),
+    ],
+    ids=lambda value: json.dumps(value, default=str)[:40] if isinstance(value, dict) else None,
+)
+def test_a_bad_record_is_refused_by_name_and_the_good_one_beside_it_is_stored(
+    change: dict[str, Any], reason: str
+) -> None:
+    world = a_world()
+    results = post(world.context, [GOOD | change, GOOD | {"id": "X2", "employeeId": "H2"}], "admin")
+    assert outcomes(results) == [("", "InvalidRequest"), ("Draft", "")]
+    assert results[0].outcome.reason == reason
+    assert [one.employee_id for one in world.all()] == ["H2"]
+
+
+@pytest.mark.parametrize("record", [None, 7, "text", [1], {}, {"id": "\ud800"}], ids=repr)
+def test_what_is_no_record_is_refused_too(record: object) -> None:
+    world = a_world()
+    results = post(world.context, [record, GOOD], "admin")
+    assert outcomes(results) == [("", "InvalidRequest"), ("Draft", "")]
+    json.dumps(results[0].external_id, ensure_ascii=False).encode()
+
+
+def test_the_same_again_changes_nothing_and_another_amount_replaces_a_draft() -> None:
+    world = a_world()
+    post(world.context, [GOOD], "admin")
+    before = world.all()
+    assert outcomes(post(world.context, [GOOD], "somebody else")) == [("Draft", "")]
+    assert world.all() == before
+    post(world.context, [GOOD | {"net": "11.00"}], "another admin")
+    found = world.one("H1")
+    assert (found.net_minor, found.created_by) == (1100, "another admin")
+    assert [(one.action, one.by) for one in found.history] == [("Create", "admin"), ("Recalculate", "another admin")]
+
+
+def test_what_is_further_than_a_draft_is_not_replaced() -> None:
+    world = a_world()
+    one = post(world.context, [GOOD], "admin")[0].outcome.calculation_id
+    more = GOOD | {"net": "11.00"}
+    submit(world.context, [one], ADMIN)
+    (refused,) = post(world.context, [more], "admin")
+    assert (refused.outcome.code, refused.outcome.state) == ("Conflict", "PendingApproval")
+    assert refused.outcome.reason == f"calculation {one} is PendingApproval: let it be rejected first"
+    reject(world.context, [one], APPROVER, "no")
+    assert outcomes(post(world.context, [more], "admin")) == [("Draft", "")]
+    submit(world.context, [one], ADMIN)
+    world.approve(one)
+    (refused,) = post(world.context, [GOOD], "admin")
+    assert refused.outcome.reason == f"calculation {one} is Approved: amend it"
+    assert outcomes(post(world.context, [more], "admin")) == [("Approved", "")]
+    assert world.one("H1").net_minor == 1100
+
+
+def test_of_two_records_with_one_id_in_a_request_the_last_counts() -> None:
+    world = a_world()
+    results = post(world.context, [GOOD, GOOD | {"net": "11.00"}, GOOD | {"net": "11.00"}], "admin")
+    assert outcomes(results) == [("", "Conflict"), ("Draft", ""), ("Draft", "")]
+    assert world.one("H1").net_minor == 1100
+
+
+def test_many_are_looked_up_at_once() -> None:
+    world = a_world()
+    records = [GOOD | {"id": f"X{number}", "employeeId": f"H{1 + number % 4}"} for number in range(40)]
+    reads = 0
+
+    def note(operation: str, place: str) -> None:
+        nonlocal reads
+        reads += (operation, place) == ("read", "Employees")
+
+    world.hook = note
+    results = post(world.context, records, "admin")
+    assert reads == 1
+    assert sum(result.outcome.code == "InvalidRequest" for result in results) == 10
+
+
+def test_large_breakdowns_go_in_smaller_transactions() -> None:
+    """A hundred of them do not fit into one of Azure's."""
+    world = a_world()
+    breakdown = {"text": "\\" * 13_900}
+    records = [GOOD | {"id": f"X{number}", "breakdown": breakdown} for number in range(150)]
+    assert {result.outcome.state for result in post(world.context, records, "admin")} == {"Draft"}
+    assert len(world.all()) == 150
+
+
+# Files.
+
+
+def drop(world: World, name: str, content: str | bytes) -> int:
+    world.context.inbox.write(name, content.encode() if isinstance(content, str) else content)
+    return take_in_file(world.context, name)
+
+
+def report(world: World, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(world.context.quarantine.read(f"{name}.report.json"))
+    return found
+
+
+def test_a_csv_file_is_taken_in() -> None:
+    world = a_world()
+    content = f"\ufeff{HEADER},planVersion\r\nX1,H1,{PERIOD},12.50,10.00,p@1\r\nX2,H2,{PERIOD},1,-1.00,\r\n"
+    assert drop(world, "a.csv", content) == 2
+    found = {one.employee_id: (one.net_minor, one.created_by) for one in world.all()}
+    assert found == {"H1": (1000, "calculations-inbox/a.csv"), "H2": (-100, "calculations-inbox/a.csv")}
+    assert world.context.quarantine.info("a.csv.report.json") is None
+    assert world.told() == []
+    before = world.all()
+    assert take_in_file(world.context, "a.csv") == 2
+    assert world.all() == before
+
+
+def test_a_file_of_json_lines_is_taken_in_with_exact_amounts() -> None:
+    world = a_world()
+    lines = [
+        f'{{"id":"X1","employeeId":"H1","period":"{PERIOD}","gross":99999999999.99,"net":0.1,"breakdown":{{"rate":0.07}}}}',
+        "",
+        json.dumps(GOOD | {"id": "X\u2028\u0085", "employeeId": "H2"}, ensure_ascii=False),
+    ]
+    assert drop(world, "a.jsonl", "\n".join(lines)) == 2
+    found = world.one("H1")
+    assert (found.gross_minor, found.net_minor, found.breakdown) == (9_999_999_999_999, 10, {"rate": 0.07})
+
+
+def test_what_was_posted_and_comes_again_in_a_file_is_the_same() -> None:
+    world = a_world()
+    record = GOOD | {"breakdown": {"rate": 0.07}}
+    post(world.context, [json.loads(json.dumps(record))], "admin")
+    before = world.all()
+    assert drop(world, "a.jsonl", json.dumps(record)) == 1
+    assert world.all() == before
+
+
+def test_bad_records_of_a_file_are_reported_and_the_good_ones_are_taken_in() -> None:
+    world = a_world()
+    rows = [f"X{number},H{number},{PERIOD},1.00,1.00" for number in (1, 9, 2)]
+    assert drop(world, "mixed.csv", "\n".join([HEADER, *rows, f"X3,H3,{PERIOD},1.00,1.00,more"])) == 2
+    found = report(world, "mixed.csv")
+    assert [(one["record"], one["externalId"], one["status"], one["reason"]) for one in found["refused"]] == [
+        (2, "X9", "Refused", "employeeId: there is no employee 'H9'"),
+        (4, "X3", "Refused", "beyond the header: Extra inputs are not permitted"),
+    ]
+    assert (found["file"], found["records"]) == ("mixed.csv", 4)
+    ((kind, data),) = world.told()
+    assert (kind, data) == ("calculations-file.refused", {"file": "mixed.csv", "reason": "2 records were refused"})
+    assert world.context.inbox.info("mixed.csv") is not None
+
+
+def test_a_row_that_is_too_short_is_refused_by_the_field_it_lacks() -> None:
+    world = a_world()
+    assert drop(world, "short.csv", f"{HEADER}\nX1,H1,{PERIOD},1.00\n") == 0
+    assert report(world, "short.csv")["refused"][0]["reason"] == "net: Field required"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.csv", b"id,employeeId\n1,2\n", "line 1: the header lacks gross, net, period"),
+        ("a.csv", b"", "line 1: the header lacks employeeId, gross, id, net, period"),
+        ("a.csv", f'{HEADER}\nX1,"H1"x,{PERIOD},1,1\n'.encode(), "line 2: ',' expected after '\"'"),
+        ("a.csv", b'id,"employee"Id\n', "line 1: ',' expected after '\"'"),
+        ("a.csv", b"\xff\xfe", "the file is not UTF-8: byte 0"),
+        (
+            "a.jsonl",
+            json.dumps(GOOD).encode() + b'\n{"id": "X2", "emp',
+            "line 2 is no JSON: the file must be JSON lines, or end in .csv",
+        ),
+        ("a.xlsx", b"PK\x03\x04", "line 1 is no JSON: the file must be JSON lines, or end in .csv"),
+        ("a.jsonl", b"[" * 100_000, "line 1 is no JSON: the file must be JSON lines, or end in .csv"),
+    ],
+    ids=["header", "empty", "quotes", "quotes-in-header", "encoding", "torn", "another-kind", "deep"],
+)
+def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: bytes, reason: str) -> None:
+    world = a_world()
+    assert drop(world, name, content) == 0
+    assert world.all() == []
+    assert report(world, name) == {"file": name, "reason": reason}
+    assert world.context.quarantine.read(name) == content
+    assert world.context.inbox.info(name) is None
+    assert world.told() == [("calculations-file.refused", {"file": name, "reason": reason})]
+
+
+def test_a_file_that_is_gone_is_no_error() -> None:
+    assert take_in_file(a_world().context, "gone.csv") == 0
+
+
+def test_a_file_that_is_replaced_on_its_way_to_quarantine_is_not_lost() -> None:
+    world = a_world()
+    good = f"{HEADER}\nX1,H1,{PERIOD},1.00,1.00\n".encode()
+
+    def replace(operation: str, place: str) -> None:
+        if (operation, place) == ("write", "calculations-quarantine"):
+            world.hook = lambda _operation, _place: None
+            world.context.inbox.write("a.csv", good)
+
+    world.context.inbox.write("a.csv", b"broken")
+    world.hook = replace
+    with pytest.raises(BlobChanged):
+        take_in_file(world.context, "a.csv")
+    assert world.context.inbox.read("a.csv") == good
+    assert take_in_file(world.context, "a.csv") == 1
+
+
+def test_a_file_of_many_records_is_taken_in_portions() -> None:
+    world = a_world()
+    rows = [f"X{number},H{1 + number % 4},{PERIOD},1.00,1.00" for number in range(2_500)]
+    assert drop(world, "many.csv", "\n".join([HEADER, *rows])) == 1_875
+    refused = report(world, "many.csv")["refused"]
+    assert len(refused) == 625
+    assert refused[-1]["record"] == 2_500
+    assert sum(one.net_minor for one in world.all()) == 187_500
+
+
+def test_a_long_audit_trail_and_breakdown_are_kept_whole() -> None:
+    world = a_world()
+    for number in range(300):
+        net = f"{number}.00"
+        assert outcomes(post(world.context, [GOOD | {"gross": net, "net": net}], "a" * 90)) == [("Draft", "")]
+    found = world.one("H1")
+    assert len(found.history) == 300
+    assert found.state is State.DRAFT
+    assert Decimal(found.net_minor) == 29_900

@@ -1,0 +1,161 @@
+"""Every table, container, queue, function and setting that the code names is in the templates, and the reverse."""
+
+import json
+from typing import Any
+
+from shared.adapters.settings import Settings
+from shared.messaging.queue_names import BROKER_DELIVERIES, QUEUES
+from shared.provision import CONTAINERS, TABLES
+from shared.provision import QUEUES as STORAGE_QUEUES
+from tests.unit.functions.indexed import triggers
+from tests.unit.infra.compiler import parameters
+from tests.unit.infra.templates import (
+    ROOT,
+    operator_settings,
+    platform_settings,
+    resources,
+    setting_fields,
+    string_literals,
+    template,
+    variable,
+)
+
+STORAGE = "modules/storage.bicep"
+SERVICE_BUS = "modules/service-bus.bicep"
+
+AWAITED = {
+    "AZURE_CLIENT_ID",
+    "ERP_AUTHORITY",
+    "HR_AUTHORITY",
+    "PAYROLL_AUTHORITY",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__clientId",
+    "AzureWebJobsStorage__credential",
+    "AzureWebJobsStorage__queueServiceUri",
+    "AzureWebJobsStorage__tableServiceUri",
+    "HUB_QUEUES",
+    "KEY_VAULT_URL",
+    "SECRET_CACHE_SECONDS",
+    "SECRET_OVERLAP_SECONDS",
+    "SECRET_STALE_SECONDS",
+    "ServiceBusConnection__clientId",
+    "ServiceBusConnection__fullyQualifiedNamespace",
+}
+"""Settings that the templates set and no group of settings reads yet."""
+OF_THE_HOST = {"AzureWebJobsStorage__credential", "ServiceBusConnection__credential", "PYTHON_THREADPOOL_THREAD_COUNT"}
+"""Settings that the Functions host or the worker reads, not the hub."""
+NOT_IN_AZURE = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
+"""Settings for other places: the collector of whoever chooses TELEMETRY_EXPORTER=otlp."""
+NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
+"""Kept out of logs by the code, though it opens nothing: local authentication is off."""
+
+
+AWAITED_TABLES = {"PlanVersions"}
+"""Tables that the templates make and the code does not provision yet."""
+EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL"}
+"""Required unless the partner's authority is given: the hub checks that, the type cannot."""
+
+
+def test_each_table_is_there_and_no_other() -> None:
+    made = variable("tables", STORAGE)
+    assert len(made) == len(set(made))
+    assert set(made) - AWAITED_TABLES == set(TABLES) - AWAITED_TABLES
+    assert set(TABLES) <= string_literals("shared")
+
+
+def test_each_container_is_there_and_no_other() -> None:
+    assert sorted(variable("containers", STORAGE)) == sorted(CONTAINERS)
+    assert sorted(variable("platformContainers", STORAGE)) == ["deployments", "undelivered-events"]
+
+
+def test_each_queue_is_in_service_bus_and_only_what_blob_triggers_gave_up_in_storage() -> None:
+    assert sorted(variable("queues", SERVICE_BUS)) == sorted(QUEUES)
+    carried = {*QUEUES, *(f"{queue}-poison" for queue in QUEUES)}
+    assert variable("queues", STORAGE) == sorted(set(STORAGE_QUEUES) - carried)
+
+
+def test_the_broker_gives_a_message_up_after_as_many_deliveries_as_the_code_says() -> None:
+    (queue,) = resources("Microsoft.ServiceBus/namespaces/queues")
+    assert queue["properties"]["maxDeliveryCount"] == BROKER_DELIVERIES
+    assert queue["properties"]["deadLetteringOnMessageExpiration"] is True
+
+
+def test_what_a_killed_worker_sent_is_known_when_its_message_is_back() -> None:
+    """The broker remembers IDs for longer than a lock lasts."""
+    (queue,) = resources("Microsoft.ServiceBus/namespaces/queues")
+    given = queue["properties"]
+    assert given["requiresDuplicateDetection"] is True
+    assert (given["lockDuration"], given["duplicateDetectionHistoryTimeWindow"]) == ("PT5M", "PT10M")
+
+
+def test_each_inbox_has_its_subscription() -> None:
+    inboxes = {one["container"]: one["function"] for one in variable("inboxes", "inbox-subscriptions.bicep")}
+    blobs = triggers("blobTrigger")
+    assert inboxes == {trigger["path"].partition("/")[0]: name for name, trigger in blobs.items()}
+    assert {trigger["source"] for trigger in blobs.values()} == {"EventGrid"}
+    (subscription,) = resources("Microsoft.EventGrid/systemTopics/eventSubscriptions")
+    dead_letters = subscription["properties"]["deadLetterWithResourceIdentity"]["deadLetterDestination"]["properties"]
+    assert dead_letters["blobContainerName"] in variable("platformContainers", STORAGE)
+    assert subscription["properties"]["retryPolicy"] == {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440}
+
+
+def test_each_setting_that_the_code_reads_is_in_the_templates_unless_it_is_a_secret() -> None:
+    read = {name for name, (_, secret) in setting_fields().items() if not secret} - NOT_IN_AZURE
+    declared = platform_settings() | operator_settings().keys()
+    assert read - declared == set()
+
+
+def test_each_setting_in_the_templates_is_read_by_something() -> None:
+    read = {name for name, (_, secret) in setting_fields().items() if not secret} | NO_SECRET
+    declared = platform_settings() | operator_settings().keys()
+    assert declared - read - AWAITED - OF_THE_HOST == set()
+
+
+def test_no_setting_is_an_operator_s_and_the_platform_s() -> None:
+    assert platform_settings() & operator_settings().keys() == set()
+
+
+def test_what_the_code_requires_the_templates_require() -> None:
+    required = {name for name, (needed, _) in setting_fields().items() if needed}
+    for name, needed in operator_settings().items():
+        assert needed == (name in required - EITHER_OR), name
+
+
+def test_what_is_for_a_laptop_is_not_in_azure() -> None:
+    local = {"AzureWebJobsStorage", "ServiceBusConnection", "FUNCTIONS_WORKER_RUNTIME"}
+    declared = platform_settings() | operator_settings().keys()
+    assert {name for name in declared if name in local or name.startswith("LOCAL_")} == set()
+
+
+def test_the_parameters_file_makes_a_hub_that_starts() -> None:
+    """Checked by the hub's own rules, as /api/v1/health/startup does; the secrets come from the vault."""
+    secrets = {name: "c2VjcmV0LW9mLXRoZS10ZXN0" for name, (_, secret) in setting_fields().items() if secret}
+    environment = {
+        **secrets,
+        "SFTP_PRIVATE_KEY": "",
+        "ServiceBusConnection": "",
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+        "AUTH_ISSUER": "https://sts.windows.net/a-tenant/",
+        "AUTH_JWKS_URL": "https://login.example.com/a-tenant/discovery/v2.0/keys",
+        **parameters("main.bicepparam")["settings"],
+    }
+    assert Settings(environment).problems() == ()
+
+
+def test_no_trigger_gets_more_work_than_there_are_threads() -> None:
+    """Messages that wait for a thread are locked meanwhile, and expire."""
+    extensions: dict[str, Any] = json.loads((ROOT / "host.json").read_text())["extensions"]
+    queues = extensions["queues"]
+    at_once = [queues["batchSize"] + queues["newBatchThreshold"]]
+    at_once.append(extensions.get("serviceBus", {}).get("maxConcurrentCalls", 0))
+    threads = template("main.bicep")["parameters"]["threads"]
+    minimum = next(one["argument"] for one in threads["decorators"] if one["type"] == "min_value")
+    assert max(at_once) <= minimum <= threads["default"]
+
+
+def test_always_ready_groups_are_groups_of_the_app() -> None:
+    """`function:<name>` must be a function; `http` and `blob` are whole groups."""
+    functions = {*triggers("timerTrigger"), *triggers("queueTrigger"), *triggers("serviceBusTrigger")}
+    groups = [group["name"] for group in parameters("main.bicepparam")["alwaysReady"]]
+    assert groups
+    assert set(groups) <= {"http", "blob", *(f"function:{name}" for name in functions)}

@@ -1,0 +1,96 @@
+"""The GitHub workflow: tested before deployed, from main alone, with no secret and no right that it does not need."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / ".github" / "workflows" / "hub.yml"
+TEXT = FILE.read_text()
+WORKFLOW: dict[Any, Any] = yaml.safe_load(TEXT)
+JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
+AZURE = ("what-if", "deploy")
+OWNERS = ("actions", "azure")
+"""GitHub and Microsoft: whose releases are trusted by their major version; anybody else's would need a commit."""
+
+
+def needs(job: str) -> set[str]:
+    """Return every job that has to succeed before this one."""
+    given = JOBS[job].get("needs", [])
+    direct = {given} if isinstance(given, str) else set(given)
+    return direct.union(*(needs(one) for one in direct))
+
+
+def steps() -> list[dict[str, Any]]:
+    return [step for job in JOBS.values() for step in job["steps"]]
+
+
+def test_jobs() -> None:
+    assert list(JOBS) == ["test", "package", "infra-validate", "what-if", "deploy"]
+    assert all(job["timeout-minutes"] <= 60 for job in JOBS.values())
+    assert JOBS["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    node = [step["with"]["node-version"] for step in steps() if step.get("uses", "").startswith("actions/setup-node@")]
+    assert node
+    assert all(int(version) >= 20 for version in node)
+
+
+def test_it_is_deployed_from_main_alone_and_after_everything_else() -> None:
+    assert needs("deploy") == {"test", "package", "infra-validate", "what-if"}
+    for job in AZURE:
+        condition = JOBS[job]["if"]
+        assert "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'" in condition
+        assert "||" not in condition
+        assert "always()" not in condition
+    assert WORKFLOW[True]["push"] == {"branches": ["main"]}  # YAML reads `on` as true
+    assert set(WORKFLOW[True]) == {"push", "pull_request", "workflow_dispatch"}, "pull_request_target runs foreign code"
+
+
+def test_no_deployment_overtakes_or_kills_another() -> None:
+    assert JOBS["deploy"]["concurrency"] == {"group": "deploy-production", "cancel-in-progress": False}
+    assert JOBS["deploy"]["environment"] == "production"
+
+
+def test_rights_are_what_each_job_needs() -> None:
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    for name, job in JOBS.items():
+        expected = {"contents": "read", "id-token": "write"} if name in AZURE else None
+        assert job.get("permissions") == expected, name
+    checkouts = [step for step in steps() if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) == len(JOBS)
+    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+
+
+def test_azure_is_signed_in_to_without_a_secret() -> None:
+    logins = [step["with"] for step in steps() if step.get("uses", "").startswith("azure/login@")]
+    assert len(logins) == len(AZURE)
+    for given in logins:
+        assert set(given) == {"client-id", "tenant-id", "subscription-id"}
+        assert all(re.fullmatch(r"\$\{\{ vars\.[A-Z_]+ \}\}", value) for value in given.values())
+    assert "secrets." not in TEXT
+    assert not re.search(r"(?i)password|client.secret|publish.profile|account.?key|\bey[A-Za-z0-9_-]{20,}", TEXT)
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}", TEXT), "an ID belongs into a variable"
+
+
+def test_actions_are_of_those_we_trust_and_pinned() -> None:
+    for used in [step["uses"] for step in steps() if "uses" in step]:
+        owner, version = used.partition("/")[0], used.partition("@")[2]
+        assert owner in OWNERS, used
+        assert re.fullmatch(r"v\d+|[0-9a-f]{40}", version), used
+
+
+def test_nothing_from_outside_is_written_into_a_script() -> None:
+    """A branch name or a title in `${{ }}` inside a script would be run."""
+    assert [step["run"] for step in steps() if "${{" in step.get("run", "")] == []
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z-]+)", TEXT))))
+def test_make_has_what_is_called(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_deployment_script_that_is_called_is_there() -> None:
+    assert "sh scripts/deploy_package.sh " in TEXT
+    assert (ROOT / "scripts" / "deploy_package.sh").is_file()
