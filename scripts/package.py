@@ -91,8 +91,8 @@ def build(root: Path, package: Path, *, require_bytecode: bool) -> None:
     elif require_bytecode:
         raise PackagingError(f"there is no Python {PYTHON_VERSION} to compile bytecode with")
     else:
-        print(f"NOTE: there is no Python {PYTHON_VERSION} here: the package has NO BYTECODE, each cold start will take")
-        print("NOTE: more than a second longer. Do not deploy it where that matters.")
+        print(f"NOTE: there is no Python {PYTHON_VERSION} here: the package has NO BYTECODE. Azure would compile all")
+        print("NOTE: of it again at each cold start; scripts/deploy_package.sh refuses to deploy it.")
     files = write_zip(folder, package)
     megabytes = package.stat().st_size / 1e6
     if megabytes >= MAX_MEGABYTES:

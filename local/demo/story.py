@@ -9,6 +9,10 @@ from typing import Any
 
 from local.client import HubClient
 from local.processes import Stack
+from shared.adapters.blobs import AzureBlobs
+from shared.adapters.queues import StorageQueues
+from shared.adapters.storage_account import StorageAccount
+from shared.messaging.queue_names import NOTIFICATIONS
 
 Tell = Callable[[str], None]
 
@@ -56,6 +60,7 @@ class Story:
         self.admin = HubClient(stack.host_url, stack.sandbox_url)
         self.approver = HubClient(stack.host_url, stack.sandbox_url, "approver")
         self.seen = Seen(month)
+        self._storage = stack.azurite.connection_string
         self._webhook = f"{stack.host_url}/api/v1/webhooks/hr"
         self._faults = faults
         self._tell = tell
@@ -180,7 +185,7 @@ class Story:
     def look_back(self) -> None:
         """Everything is collected for the account."""
         self.seen.calculations = self._calculations()
-        self._await_mails(self.seen.calculation["created"])
+        self._await_mails()
         for export in self.seen.exports:
             file = self.admin.raw("GET", f"/admin/exports/{export['exportId']}/file")
             self.seen.files[export["exportId"]] = file.content.decode()
@@ -189,13 +194,14 @@ class Story:
         for employee_id in (amended["employeeId"], refused, NEWCOMERS[0][0]):
             self.seen.traces.append(self.admin.call("GET", f"/trace/{employee_id}/{self.seen.period}"))
 
-    def _await_mails(self, number: int) -> None:
-        """Wait until everybody was told what was calculated for him; e-mails go out beside everything else."""
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            mails = self.admin.ask_sandbox("GET", "/mailbox")
-            if sum(str(mail["subject"]).startswith("Your incentive") for mail in mails) >= number:
-                return
+    def _await_mails(self) -> None:
+        """Wait until nobody is left to be told anything; e-mails go out beside everything else. TimeoutError."""
+        account = StorageAccount(self._storage)
+        queues = StorageQueues(account, AzureBlobs(account))
+        end = time.monotonic() + 120
+        while queues.depth(NOTIFICATIONS):
+            if time.monotonic() > end:
+                raise TimeoutError(f"queue {NOTIFICATIONS} is not empty after two minutes")
             time.sleep(0.3)
 
     def _export(self) -> None:

@@ -140,8 +140,9 @@ def _write(context: IncentiveContext, period: str, comparison: Comparison) -> li
 
 
 def _tell(context: IncentiveContext, run: CalculationRun) -> None:
+    """Tell once for each beginning of a run: an import that is published again has it begin again."""
     message = new_message(
-        message_id=f"{run.run_id}-calculation.completed",
+        message_id=f"{run.run_id}-{int(run.started_at.timestamp() * 1000)}-calculation.completed",
         message_type="calculation.completed",
         tenant=context.tenant,
         now=context.clock(),

@@ -89,19 +89,26 @@ def complete_run(context: ImportContext, run: ImportRun) -> None:
     """Tell that a run has been published, then let it end. Who receives a notification knows repeats by its ID."""
     status = RunStatus.PARTIAL_SUCCESS if run.rejected else RunStatus.SUCCEEDED
     _notify(context, run, "import.completed", status)
-    if context.rules.triggers_calculation:
-        period = period_of(run.day, context.rules.pay_calendar).name
-        message = new_message(
-            message_id=f"{run.run_id}-calculation",
-            message_type="calculation.requested",
-            tenant=context.tenant,
-            now=context.clock(),
-            subject=period,
-            correlation_id=run.correlation_id,
-            data={"period": period, "runId": run.run_id},
-        )
-        context.queues.send(CALCULATION_QUEUE, message)
+    ask_for_calculation(context, run)
     change_run(context, run, status=status, finished_at=context.clock())
+
+
+def ask_for_calculation(context: ImportContext, run: ImportRun) -> None:
+    """Let the period be calculated whose metrics a run has changed, where it is so configured (INC-06)."""
+    if not context.rules.triggers_calculation:
+        return
+    period = period_of(run.day, context.rules.pay_calendar).name
+    message = new_message(
+        # A run that is published again asks again: a broker that drops repeats must not take it for the first time.
+        message_id=f"{run.run_id}-calculation-{context.new_id()}",
+        message_type="calculation.requested",
+        tenant=context.tenant,
+        now=context.clock(),
+        subject=period,
+        correlation_id=run.correlation_id,
+        data={"period": period, "runId": run.run_id},
+    )
+    context.queues.send(CALCULATION_QUEUE, message)
 
 
 def supersede_run(context: ImportContext, run: ImportRun) -> None:

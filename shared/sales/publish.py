@@ -17,7 +17,15 @@ from shared.kernel.pay_period import period_of
 from shared.sales.context import ImportContext
 from shared.sales.metrics import DayOfSales
 from shared.sales.models import RawRecord, Sale, SalesByEmployee, Tally
-from shared.sales.outcome import begin_again, change_run, complete_run, enqueue_publish, fail_run, supersede_run
+from shared.sales.outcome import (
+    ask_for_calculation,
+    begin_again,
+    change_run,
+    complete_run,
+    enqueue_publish,
+    fail_run,
+    supersede_run,
+)
 from shared.sales.overlap import overlap_with_others, sales_in_newer_snapshots
 from shared.sales.rejects import RejectWriter
 from shared.sales.runs import ImportRun, RunStatus
@@ -87,6 +95,7 @@ def republish_run(context: ImportContext, run_id: str) -> None:
         return
     outcome = _bring_up_to_date(context, run, read_staged_run(context, run))
     if outcome is not None:
+        ask_for_calculation(context, run)
         change_run(context, run, **outcome.counts())
 
 

@@ -108,7 +108,7 @@ def deploy(folder: Path, site: Site, package: Path, *, token: str = TOKEN) -> su
     (tools / "az").write_text(AZURE_CLI.format(token=token, host=site.host))
     (tools / "az").chmod(0o755)
     environment = {"PATH": f"{tools}:{os.environ['PATH']}", "DEPLOY_WAIT_SECONDS": "1", "DEPLOY_PAUSE_SECONDS": "1"}
-    command = ["sh", str(SCRIPT), "hub-rg", "hub-app", str(package)]
+    command = [str(SCRIPT), "hub-rg", "hub-app", str(package)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 

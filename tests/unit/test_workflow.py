@@ -91,6 +91,23 @@ def test_make_has_what_is_called(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_the_deployment_script_that_is_called_is_there() -> None:
-    assert "sh scripts/deploy_package.sh " in TEXT
-    assert (ROOT / "scripts" / "deploy_package.sh").is_file()
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\bscripts/[a-z_]+\.sh", TEXT))))
+def test_each_script_that_is_called_is_there(name: str) -> None:
+    assert (ROOT / name).is_file()
+    assert (ROOT / name).stat().st_mode & 0o111, "it is called by its name"
+
+
+def test_what_is_read_of_the_templates_is_what_they_give() -> None:
+    read = set(re.findall(r"steps\.infra\.outputs\.(\w+)", TEXT))
+    assert read == {"appName", "topicName", "storageName", "hubUrl"}
+    assert read <= set(re.findall(r"^output (\w+) ", (ROOT / "infra" / "main.bicep").read_text(), re.MULTILINE))
+
+
+def test_the_package_is_deployed_before_its_events_are_connected() -> None:
+    """The key for blob events exists only once the host has loaded the code."""
+    calls = [step["run"] for step in JOBS["deploy"]["steps"] if "run" in step]
+    assert re.findall(r"(deployment group create|scripts/[a-z_]+\.sh)", "".join(calls)) == [
+        "deployment group create",
+        "scripts/deploy_package.sh",
+        "scripts/connect_event_grid.sh",
+    ]

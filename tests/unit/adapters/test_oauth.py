@@ -33,7 +33,7 @@ def granted(token: str = "abc", **more: object) -> bytes:
 
 def make(url: str, hands: ManualTime | None = None, scope: str = "sales.read") -> ClientCredentials:
     settings = ClientSettings(f"{url}/token", "hub", fixed(SECRET), scope, ("ERP_CLIENT_ID", "ERP_CLIENT_SECRET"))
-    wire = Wire("erp-identity", Timeouts(0.2, 0.2, 0.25))
+    wire = Wire("erp-identity", Timeouts(5, 5, 10))
     return ClientCredentials("erp-identity", settings, wire=wire, clock=(hands or ManualTime()).clock)
 
 

@@ -1,7 +1,7 @@
 """INC-40: a period is calculated as often as wanted; a draft is replaced, what is further than a draft never."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -316,6 +316,22 @@ def test_a_message_that_comes_again_after_the_end_changes_nothing() -> None:
     before = world.all()
     handle_calculation_message(world.context, parse_message(text))
     assert world.all() == before
+
+
+def test_an_import_that_is_published_again_has_the_run_begin_again_and_is_told_of_under_another_id() -> None:
+    """INC-06: the request has the ID of the import run, each time."""
+    world = a_world()
+    data = {"period": PERIOD, "runId": "01941f29-7c00-7000-8000-000000000001"}
+    for cents in (10_000, 20_000):
+        world.sell("H1", sold(cents))
+        world.now += timedelta(minutes=1)
+        message = new_message(
+            message_id="m", message_type="calculation.requested", tenant="default", now=world.now, data=data
+        )
+        handle_calculation_message(world.context, message)
+    run = world.context.runs.get(data["runId"])
+    assert (run.status, run.replaced, run.started_at, run.started_by) == ("Succeeded", 1, world.now, "Import")
+    assert len({message.id for message in world.queues.messages("notifications")}) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import ast
 import json
+import logging
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from croniter import croniter
 
+from shared.adapters.logs import JsonLines
 from shared.adapters.telemetry.metrics import METRICS as METRICS_OF_THE_HUB
 from shared.payroll.schedule import LATE_AFTER
 from tests.unit.functions.indexed import triggers
@@ -50,23 +53,29 @@ def query(name: str) -> str:
     return (INFRA / "queries" / f"{name}.kql").read_text()
 
 
-def logged_events() -> dict[str, str]:
-    """Return the events that log lines name, and how loudly: `extra={"alert": ..., "event": ...}`."""
-    found = {}
+def alert_lines() -> Iterator[tuple[dict[str, str], set[str]]]:
+    """Yield what log lines say besides their text, `extra={"event": ..., ...}`: the literals, and every field."""
     for tree in syntax_trees("shared", "functions"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Dict):
-                texts = {
-                    key.value: value.value
+                fields = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+                literals = {
+                    str(key.value): str(value.value)
                     for key, value in zip(node.keys, node.values, strict=True)
                     if isinstance(key, ast.Constant) and isinstance(value, ast.Constant)
                 }
-                keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
-                # Of timers the metric is watched: one that stands still may take the line that would say so with it.
-                if "alert" in keys and "timer" not in keys:
-                    assert "event" in texts, ast.dump(node)
-                if "event" in texts:
-                    found[str(texts["event"])] = str(texts.get("alert", ""))
+                if "alert" in fields or "event" in literals:
+                    yield literals, {str(field) for field in fields}
+
+
+def logged_events() -> dict[str, str]:
+    """Return the events that log lines name, and how loudly."""
+    found = {}
+    for literals, fields in alert_lines():
+        # Of timers the metric is watched: one that stands still may take the line that would say so with it.
+        assert "event" in literals or "timer" in fields, fields
+        if "event" in literals:
+            found[literals["event"]] = literals.get("alert", "")
     return found
 
 
@@ -161,6 +170,20 @@ def test_every_event_that_a_log_line_names_has_its_alert_and_the_reverse() -> No
     assert {event: loud for event, loud in logged.items() if loud} == {
         event: severity for event, severity in watched.items() if logged[event]
     }
+
+
+def test_a_query_reads_fields_that_the_line_has() -> None:
+    fields = {literals["event"]: given for literals, given in alert_lines() if "event" in literals}
+    for name in log_alerts():
+        asked = set(re.findall(r"Line\.(\w+)", query(name)))
+        for event in re.findall(r'tostring\(Line\.event\) == "([^"]+)"', query(name)):
+            assert asked - {"message"} <= fields[event], name
+
+
+def test_a_line_reaches_the_query_as_one_json_object() -> None:
+    record = logging.makeLogRecord({"msg": "import %s failed", "args": ("r-1",), "event": "import.failed"})
+    line = json.loads(JsonLines().format(record))
+    assert (line["event"], line["message"]) == ("import.failed", "import r-1 failed")
 
 
 def test_a_timer_is_missed_after_its_longest_gap_and_not_before() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,25 @@ def test_a_setting_that_the_hub_does_not_know_is_refused() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_parser_reads_every_template(name: str) -> None:
     assert set(template(name)) - {"globals"}
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)], ids=["in CI", "elsewhere"]
+)
+def test_a_missing_compiler_fails_in_ci_and_is_told_of_elsewhere(
+    ci: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(compiler, "ROOT", tmp_path / "repository")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match=r"neither at .* nor on the PATH"):
+        compiler.compiler()
+
+
+def test_a_compiler_on_the_path_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = tmp_path / "bicep"
+    found.write_text("#!/bin/sh\n")
+    found.chmod(0o755)
+    monkeypatch.setattr(compiler, "ROOT", tmp_path / "repository")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compiler.compiler() == found

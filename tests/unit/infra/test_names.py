@@ -24,25 +24,12 @@ STORAGE = "modules/storage.bicep"
 SERVICE_BUS = "modules/service-bus.bicep"
 
 AWAITED = {
-    "AZURE_CLIENT_ID",
-    "ERP_AUTHORITY",
-    "HR_AUTHORITY",
-    "PAYROLL_AUTHORITY",
-    "AzureWebJobsStorage__blobServiceUri",
-    "AzureWebJobsStorage__clientId",
-    "AzureWebJobsStorage__credential",
-    "AzureWebJobsStorage__queueServiceUri",
-    "AzureWebJobsStorage__tableServiceUri",
     "HUB_QUEUES",
-    "KEY_VAULT_URL",
-    "SECRET_CACHE_SECONDS",
-    "SECRET_OVERLAP_SECONDS",
-    "SECRET_STALE_SECONDS",
     "ServiceBusConnection__clientId",
     "ServiceBusConnection__fullyQualifiedNamespace",
 }
 """Settings that the templates set and no group of settings reads yet."""
-OF_THE_HOST = {"AzureWebJobsStorage__credential", "ServiceBusConnection__credential", "PYTHON_THREADPOOL_THREAD_COUNT"}
+OF_THE_HOST = {"ServiceBusConnection__credential", "PYTHON_THREADPOOL_THREAD_COUNT"}
 """Settings that the Functions host or the worker reads, not the hub."""
 NOT_IN_AZURE = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
 """Settings for other places: the collector of whoever chooses TELEMETRY_EXPORTER=otlp."""
@@ -50,8 +37,6 @@ NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
 """Kept out of logs by the code, though it opens nothing: local authentication is off."""
 
 
-AWAITED_TABLES = {"PlanVersions"}
-"""Tables that the templates make and the code does not provision yet."""
 EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL"}
 """Required unless the partner's authority is given: the hub checks that, the type cannot."""
 
@@ -59,7 +44,7 @@ EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL"}
 def test_each_table_is_there_and_no_other() -> None:
     made = variable("tables", STORAGE)
     assert len(made) == len(set(made))
-    assert set(made) - AWAITED_TABLES == set(TABLES) - AWAITED_TABLES
+    assert set(made) == set(TABLES)
     assert set(TABLES) <= string_literals("shared")
 
 

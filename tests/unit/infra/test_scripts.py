@@ -186,19 +186,24 @@ def test_a_shell_script_is_clean(path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-AWAITED_SCRIPTS = {"scripts/deploy_package.sh"}
-"""Scripts that the documentation names and that are not there yet."""
-
-
 @pytest.mark.parametrize("name", ["deploy.md", "alerts.md"])
 def test_the_documentation_names_scripts_that_there_are(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     named = set(re.findall(r"scripts/\w+\.sh", text))
     assert named
-    assert {path for path in named if not (ROOT / path).is_file()} <= AWAITED_SCRIPTS
+    assert {path for path in named if not (ROOT / path).is_file()} == set()
     assert "az functionapp function invoke" not in text  # there is no such command
 
 
 def test_the_documentation_reads_outputs_that_there_are() -> None:
     asked = set(re.findall(r"\$\(output (\w+)\)", (ROOT / "docs" / "deploy.md").read_text()))
     assert asked == template("main.bicep")["outputs"].keys()
+
+
+def test_the_workflow_reads_outputs_that_there_are() -> None:
+    text = (ROOT / ".github" / "workflows" / "hub.yml").read_text()
+    asked = set(re.findall(r"steps\.infra\.outputs\.(\w+)", text))
+    assert asked
+    assert asked <= template("main.bicep")["outputs"].keys()
+    for name in template("main.bicep")["outputs"]:
+        assert name[0].islower(), name  # Azure changes the case of a name that begins with capitals

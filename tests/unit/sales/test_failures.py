@@ -155,6 +155,19 @@ def test_the_end_of_a_run_is_told_and_a_calculation_is_asked_for() -> None:
     assert [one.data["period"] for one in world.queues.messages("calculation-requests")] == ["2025-01"]
 
 
+def test_a_run_that_is_published_again_asks_for_the_calculation_again_as_another_message() -> None:
+    """INC-06: a broker that drops repeats within some minutes must not drop it."""
+    world = World(triggers_calculation=True)
+    world.erp.sell(DAY, "T1", "E1", "10.00")
+    start_import(world.context, StartRequest(DAY, Trigger.TIMER, "timer"))
+    world.work()
+    map_employees(world.context, {"E1": "H-E1"})
+    world.work()
+    asked = world.queues.messages("calculation-requests")
+    assert len({one.id for one in asked}) == len(asked) == 2
+    assert len({one.data["runId"] for one in asked}) == 1
+
+
 HEADER = "transactionId,transactionDate,employeeId,storeId,salesAmount,unitsSold,productCategory,productSku"
 
 
