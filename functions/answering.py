@@ -4,6 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.access.principal import ANONYMOUS, Principal
 from shared.access.routes import Route, methods_of
-from shared.adapters.logs import correlated
+from shared.adapters.telemetry.current import current_traceparent
 from shared.hub import Hub, current_hub
 from shared.kernel.clock import from_iso
 from shared.kernel.envelope import failure, success
@@ -122,19 +123,40 @@ def respond(route: Route, endpoint: Endpoint, request: func.HttpRequest) -> func
     """Answer a request: check access, call the endpoint, map what comes back. Never raises."""
     hub = current_hub()
     request_id = request_id_of(hub, request)
-    with correlated(request_id):
-        if request.method == "OPTIONS":
-            return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
-        try:
-            result = endpoint(hub, _admit(hub, route, request, request_id))
-            if isinstance(result, ApiFile):
-                return _file(result, request_id)
-            body = success(request_id, hub.clock(), result.data, result.metadata)
-            return _response(body, result.status, request_id)
-        except HubError as error:
-            return _refused(hub, route, request_id, error)
-        except Exception:  # noqa: BLE001 - logged whole
-            return _broken(hub, route, request_id)
+    with observed(hub, route, request, request_id) as tell:
+        response = _answer(hub, route, endpoint, request, request_id)
+        tell(response.status_code)
+        return response
+
+
+def observed(
+    hub: Hub, route: Route, request: func.HttpRequest, request_id: str
+) -> AbstractContextManager[Callable[[int], None]]:
+    """Observe the answering of a request, in the trace of its caller; what is given is told the status."""
+    traceparent = request.headers.get("traceparent")
+    return hub.work.request(route.function, route.path, str(request.method), traceparent, request_id)
+
+
+def standing_headers(request_id: str) -> dict[str, str]:
+    """Return the headers of every answer; `traceresponse` says where in the caller's trace we were."""
+    return {**SECURITY_HEADERS, "X-Request-ID": request_id, "traceresponse": current_traceparent()}
+
+
+def _answer(
+    hub: Hub, route: Route, endpoint: Endpoint, request: func.HttpRequest, request_id: str
+) -> func.HttpResponse:
+    if request.method == "OPTIONS":
+        return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
+    try:
+        result = endpoint(hub, _admit(hub, route, request, request_id))
+        if isinstance(result, ApiFile):
+            return _file(result, request_id)
+        body = success(request_id, hub.clock(), result.data, result.metadata)
+        return _response(body, result.status, request_id)
+    except HubError as error:
+        return _refused(hub, route, request_id, error)
+    except Exception:  # noqa: BLE001 - logged whole
+        return _broken(hub, route, request_id)
 
 
 def _admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
@@ -152,7 +174,7 @@ def _admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -
 
 def _file(file: ApiFile, request_id: str) -> func.HttpResponse:
     disposition = f'attachment; filename="{file.name}"'
-    headers = {**SECURITY_HEADERS, "X-Request-ID": request_id, "Content-Disposition": disposition}
+    headers = {**standing_headers(request_id), "Content-Disposition": disposition}
     return func.HttpResponse(file.content, status_code=200, headers=headers, mimetype=file.media_type)
 
 
@@ -187,7 +209,7 @@ def _broken(hub: Hub, route: Route, request_id: str) -> func.HttpResponse:
 
 
 def _response(body: str, status: int, request_id: str, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
-    everything = {**SECURITY_HEADERS, "X-Request-ID": request_id, **(headers or {})}
+    everything = {**standing_headers(request_id), **(headers or {})}
     return func.HttpResponse(body, status_code=status, headers=everything, mimetype="application/json", charset="utf-8")
 
 

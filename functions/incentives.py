@@ -36,4 +36,6 @@ def take_in_calculations(blob: func.InputStream) -> None:
     from shared.hub import current_hub
     from shared.incentives.inbox import take_in_file
 
-    take_in_file(current_hub().incentives, str(blob.name).partition("/")[2])
+    hub = current_hub()
+    with hub.work.task("TakeInCalculations", hub.new_id()):
+        take_in_file(hub.incentives, str(blob.name).partition("/")[2])

@@ -1,18 +1,8 @@
-"""The payroll export: the timer after the approval deadline, the queue of its steps (INC-50, INC-56)."""
+"""The payroll export: the queue of its steps (INC-56)."""
 
 import azure.functions as func
 
 blueprint = func.Blueprint()
-
-
-@blueprint.function_name(name="ExportPayroll")
-@blueprint.timer_trigger(arg_name="timer", schedule="0 20 * * * *", run_on_startup=False)
-def export_payroll(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding's name
-    """Start the export of a period whose deadline has passed; wake what stands still. Idempotent by period."""
-    from shared.hub import current_hub
-    from shared.payroll.schedule import export_what_is_due
-
-    export_what_is_due(current_hub().payroll)
 
 
 @blueprint.function_name(name="CarryOnPayrollExport")

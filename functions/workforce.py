@@ -1,4 +1,4 @@
-"""People from the HR system: the queue of events, the daily full sync (INC-22, INC-24)."""
+"""People from the HR system: the queue of events and of the full sync's slices (INC-22, INC-24)."""
 
 import azure.functions as func
 
@@ -21,24 +21,3 @@ def process_hr_event(msg: func.QueueMessage) -> None:
         lambda message: handle_hr_message(hub.workforce, message),
         lambda message, error: give_up_hr_message(hub.workforce, message, error),
     )
-
-
-@blueprint.function_name(name="SyncEmployees")
-@blueprint.timer_trigger(arg_name="timer", schedule="0 0 3 * * *", run_on_startup=False)
-def sync_employees(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding's name
-    """Start the daily full sync. Idempotent by the day."""
-    from shared.hub import current_hub
-    from shared.workforce.schedule import start_daily_sync
-
-    hub = current_hub()
-    start_daily_sync(hub.workforce, hub.once)
-
-
-@blueprint.function_name(name="ResumeHrEvents")
-@blueprint.timer_trigger(arg_name="timer", schedule="15 */5 * * * *", run_on_startup=False)
-def resume_hr_events(timer: func.TimerRequest) -> None:  # noqa: ARG001
-    """Queue what was kept and never applied, wake a full sync that makes no progress. Idempotent."""
-    from shared.hub import current_hub
-    from shared.workforce.schedule import watch_workforce
-
-    watch_workforce(current_hub().workforce)

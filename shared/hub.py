@@ -12,29 +12,35 @@ from urllib.parse import urlsplit
 
 from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
-from shared.adapters.identifiers import new_uuid7
+from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
 from shared.adapters.key_vault import PARTNER as VAULT
-from shared.adapters.logs import correlated, set_up_logs
-from shared.adapters.partners import Partners
+from shared.adapters.logs import set_up_logs
+from shared.adapters.partners import ADAPTERS, Partners
 from shared.adapters.queues import StorageQueues
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.idempotency import Idempotency
 from shared.adapters.resilience.lease import Leases
 from shared.adapters.settings import Settings
-from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.signing import PageTokens
 from shared.adapters.storage_account import StorageAccount, storage_account
 from shared.adapters.tables import AzureTables
+from shared.adapters.telemetry.queues import TracedQueues
+from shared.adapters.telemetry.recorder import Recorder
+from shared.adapters.telemetry.telemetry import Telemetry
+from shared.adapters.telemetry.work import ObservedWork
+from shared.adapters.timer_runs import StoredTimerRuns
 from shared.adapters.webhook_channel import WebhookChannel
 from shared.health.checks import Check, HealthChecks
 from shared.health.storage import probe_queues, probe_storage
+from shared.health.timers import TIMERS, probe_timers
 from shared.kernel.blob import Blobs
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.errors import ConfigurationError
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Queues
 from shared.kernel.table import Tables
+from shared.kernel.timer import TimerRuns
 from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
 from shared.messaging.queue_names import QUEUES
@@ -108,7 +114,7 @@ class Hub:
     @cached_property
     def queues(self) -> Queues:
         """All queues."""
-        return StorageQueues(self.storage_account, self.blobs)
+        return TracedQueues(StorageQueues(self.storage_account, self.blobs))
 
     @property
     def tenant(self) -> str:
@@ -147,7 +153,19 @@ class Hub:
     def messages(self) -> MessageProcessor:
         """Processes queued messages."""
         delays = self.settings.hub.message_retry_delays
-        return MessageProcessor(self.queues, self.dead_letters, self.tenant, self.clock, delays, correlate=correlated)
+        return MessageProcessor(
+            self.queues, self.dead_letters, self.tenant, self.clock, delays, observe=self.work.message
+        )
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Spans and metrics (RES-08, RES-09)."""
+        return Telemetry(self._recorder)
+
+    @cached_property
+    def work(self) -> ObservedWork:
+        """Observes what the hub does."""
+        return ObservedWork(self.telemetry, lambda: self.tenant)
 
     @cached_property
     def once(self) -> Idempotency:
@@ -155,9 +173,16 @@ class Hub:
         return Idempotency(self.tables, self.tenant, clock=self.clock, sleep=self.sleep)
 
     @cached_property
+    def timer_runs(self) -> TimerRuns:
+        """Does each due time's work once, and keeps how it went."""
+        return StoredTimerRuns(
+            self.tables, self.tenant, TIMERS, instance=instance_name(), clock=self.clock, sleep=self.sleep
+        )
+
+    @cached_property
     def partners(self) -> Partners:
         """Builds clients of partners."""
-        return Partners(self.tables, self.tenant, self.clock, self.sleep)
+        return Partners(self.tables, self.tenant, self.clock, self.sleep, self.telemetry)
 
     @cached_property
     def erp_breaker(self) -> CircuitBreaker:
@@ -260,8 +285,9 @@ class Hub:
         checks = (
             Check("storage", lambda: probe_storage(self.tables, self.blobs, self.tenant), vital=True),
             Check("queues", lambda: probe_queues(self.queues, QUEUES), vital=True),
+            Check("timers", lambda: probe_timers(self.timer_runs.heartbeats(), self.clock())),
             Check("erp", lambda: self.erp_health()),
-            *(Check(name, partial(self._circuit, name)) for name in ("hr", "payroll", SFTP, "e-mail")),
+            *(Check(name, partial(self._circuit, name)) for name in ADAPTERS if name != "erp"),
             *self._vault_check(),
         )
         try:
@@ -274,6 +300,11 @@ class Hub:
     def erp_health(self) -> Callable[[], str | None]:
         """Probes the ERP."""
         return self._erp_answers
+
+    def _recorder(self) -> Recorder:
+        from shared.adapters.telemetry.exporters import recorder_of
+
+        return recorder_of(self.settings.telemetry)
 
     def _sales_source(self, run: ImportRun) -> SalesSource:
         if run.file_name:

@@ -24,6 +24,7 @@ TABLES = (
     "HrSyncRuns",
     "MailLog",
     "DeadLetters",
+    "Heartbeats",
     "Idempotency",
     "Locks",
     "CircuitBreakers",

@@ -25,6 +25,9 @@ _OWN = (
     "AZURE",
     "WEBSITE_",
     "FUNCTIONS_",
+    "OTEL_",
+    "APPLICATIONINSIGHTS_",
+    "TELEMETRY_",
     "KEY_VAULT_",
     "SECRET_",
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.host.configuration import HostError, load_host_json, load_settings
 from local.host.host import FunctionsHost
+from shared.adapters.logs import JsonLines
 
 _STOPS_WITHIN = 8.0
 
@@ -24,6 +25,9 @@ def main() -> int:
     given = parser.parse_args()
     level = os.environ.get("LOCAL_HOST_LOG_LEVEL", "INFO")
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    if os.environ.get("LOCAL_HOST_LOG_FORMAT") == "json":
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonLines())
     for noisy in ("azure", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

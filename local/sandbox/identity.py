@@ -55,6 +55,7 @@ class Identity:
         self.lifetime = lifetime
         self.issued = 0
         self._good: set[str] = set()
+        self.tokens: list[str] = []
         self._keys: dict[str, RSAPrivateKey] = {}
         self._lock = Lock()
         self.rotate()
@@ -119,6 +120,7 @@ class Identity:
         with self._lock:
             self.issued += 1
             self._good.add(token)
+            self.tokens.append(token)
         return token
 
     def accepts(self, token: str, audience: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 import threading
 from base64 import b64decode
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -45,6 +45,7 @@ class Sandbox:
         self.payroll: Payroll = Payroll()
         self.requests: Counter[str] = Counter()
         self.notifications: list[Any] = []
+        self.traces: deque[dict[str, str]] = deque(maxlen=10_000)
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self.sftp = None if sftp_port is None else SftpServer(sftp_port)
@@ -194,6 +195,7 @@ ROUTES: dict[tuple[str, str], tuple[str, Callable[[Sandbox, Request], Answer]]] 
         lambda box, _request: as_json(box.identity.configuration()),
     ),
     ("GET", "/identity/discovery/v2.0/keys"): ("identity.keys", lambda box, _request: as_json(box.identity.keys())),
+    ("GET", "/identity/tokens"): ("identity.tokens", lambda box, _request: as_json(box.identity.tokens)),
     ("POST", "/identity/rotate"): ("identity.rotate", lambda box, _request: as_json({"kid": box.identity.rotate()})),
     ("GET", "/erp/api/health"): ("erp.health", _health),
     ("GET", "/erp/api/v1/sales"): ("erp.sales", _sales),
@@ -208,6 +210,7 @@ ROUTES: dict[tuple[str, str], tuple[str, Callable[[Sandbox, Request], Answer]]] 
     ("GET", "/faults"): ("faults", lambda box, _: as_json({"left": box.faults.left(), "fired": box.faults.fired})),
     ("POST", "/faults"): ("faults.set", _set_faults),
     ("DELETE", "/faults"): ("faults.clear", _clear_faults),
+    ("GET", "/traces"): ("traces", lambda box, _request: as_json(list(box.traces))),
     ("POST", "/notifications"): ("notifications", _notified),
     ("GET", "/notifications"): ("notifications.list", lambda box, _request: as_json(box.notifications)),
     **PARTNER_ROUTES,
@@ -230,6 +233,9 @@ def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
             except (KeyError, ValueError) as error:
                 answer = as_json({"error": f"{type(error).__name__}: {error}"}, 400)
             sandbox.requests[f"{name} {answer.status}"] += 1
+            if traceparent := request.headers.get("traceparent"):
+                correlation_id = request.headers.get("X-Correlation-ID", "")
+                sandbox.traces.append({"route": name, "traceparent": traceparent, "correlationId": correlation_id})
             try:
                 if request.broken and request.broken.kind in WIRE_FAULTS:
                     send_broken(self, answer, request.broken)

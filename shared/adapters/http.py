@@ -13,8 +13,12 @@ from shared.adapters.http_errors import error_of
 from shared.adapters.http_json import read_json
 from shared.adapters.http_redirects import FOLLOWED, MAX_REDIRECTS, origin_of, redirected
 from shared.adapters.http_wire import MAX_BODY, Wire, WireAnswer, WireRequest
+from shared.adapters.logs import current_correlation_id
 from shared.adapters.oauth import TokenSource
 from shared.adapters.resilience.retry import Retry
+from shared.adapters.telemetry.current import current_traceparent
+from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
+from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.errors import CircuitOpen, ContractBroken, PartnerRefused, PartnerUnavailable
 
@@ -49,6 +53,11 @@ class CallContext:
 
     correlation_id: str = ""
     traceparent: str = ""
+
+
+def present_context() -> CallContext:
+    """Return the context of the work that this thread does."""
+    return CallContext(current_correlation_id(), current_traceparent())
 
 
 @dataclass(frozen=True)
@@ -103,14 +112,15 @@ class PartnerClient:
         breaker: Breaker | None = None,
         rate_limit: RateLimit | None = None,
         tokens: TokenSource | None = None,
-        context: Callable[[], CallContext] = CallContext,
+        context: Callable[[], CallContext] = present_context,
         allowed: Callable[[str], bool] | None = None,
         clock: Clock = utc_now,
+        calls: PartnerCalls | None = None,
     ) -> None:
         """Connect to nothing yet.
 
         `context` is asked at each call; `allowed` for each address before it is called (default: the origin of
-        `base_url` and no other).
+        `base_url` and no other); `calls` observes each call (default: in silence).
         """
         self._adapter_id = adapter_id
         self._base_url = base_url.rstrip("/")
@@ -123,6 +133,7 @@ class PartnerClient:
         origin = origin_of(self._base_url)
         self._allowed = allowed or (lambda url: origin_of(url) == origin)
         self._clock = clock
+        self._calls = calls or PartnerCalls(Telemetry(), adapter_id)
 
     def get_json(
         self,
@@ -174,14 +185,19 @@ class PartnerClient:
         PartnerUnavailable (already retried where the call is safe or has an idempotency key), CircuitOpen,
         PartnerRefused, ContractBroken, ConfigurationError (credentials).
         """
-        attempts = 0
+        with self._calls.call(f"{call.method} {call.path}") as observed:
+            answer = self._persistently(call, observed)
+            observed.answered(answer.status, answer.headers.get("traceresponse", ""))
+        return Answer(answer.status, answer.headers, answer.body, answer.seconds, observed.attempts)
+
+    def _persistently(self, call: Call, observed: PartnerCall) -> WireAnswer:
         last: PartnerUnavailable | None = None
 
         def attempt() -> WireAnswer:
-            nonlocal attempts, last
-            attempts += 1
+            nonlocal last
             try:
-                return self._attempt(call)
+                with observed.attempt():
+                    return self._attempt(call)
             except PartnerUnavailable as error:
                 last = error
                 raise
@@ -193,8 +209,7 @@ class PartnerClient:
                 raise last from None
 
         repeatable = call.method in SAFE_METHODS or bool(call.idempotency_key)
-        answer = self._retry.call(attempt) if repeatable else attempt()
-        return Answer(answer.status, answer.headers, answer.body, answer.seconds, attempts)
+        return self._retry.call(attempt) if repeatable else attempt()
 
     def _attempt(self, call: Call) -> WireAnswer:
         if self._tokens is None:

@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line, with the correlation ID of the work that it is about (RES-12).
+"""Structured logs: one JSON object a line, with the correlation and trace ID of the work that it is about (RES-12).
 
 `_log.error("a sentence", extra={"queue": "import-slices"})` becomes
-`{"time", "level", "logger", "message", "correlationId", "queue"}`.
+`{"time", "level", "logger", "message", "correlationId", "traceId", "spanId", "queue"}`.
 """
 
 import json
@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from shared.adapters.telemetry.current import current_trace
 from shared.kernel.clock import to_iso
 
 _correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
-_CHATTY = ("azure", "msal", "urllib3", "requests", "paramiko")
+_CHATTY = ("azure", "msal", "urllib3", "requests", "paramiko", "opentelemetry")
+_IDS = ("correlationId", "traceId", "spanId")
 _NOISY = ("paramiko.transport",)
 """Writes the stack of every connection that breaks, although its caller is told by an exception."""
-_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "correlationId", "taskName"}
+_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", *_IDS}
 
 
 @contextmanager
@@ -46,17 +48,18 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if correlation_id := getattr(record, "correlationId", ""):
-            line["correlationId"] = correlation_id
+        line |= {name: value for name in _IDS if (value := getattr(record, name, ""))}
         line |= {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def add_correlation_id(record: logging.LogRecord) -> bool:
-    """Put the correlation ID into a record; as a filter it lets every record through."""
+def add_ids(record: logging.LogRecord) -> bool:
+    """Put correlation and trace ID into a record; as a filter it lets every record through."""
+    trace = current_trace()
     record.correlationId = _correlation_id.get()
+    record.traceId, record.spanId = (trace.trace_id, trace.span_id) if trace else ("", "")
     return True
 
 
@@ -66,8 +69,8 @@ def set_up_logs() -> None:
     A handler that has a format of its own keeps it. The worker's handler has none.
     """
     for handler in logging.getLogger().handlers:
-        if add_correlation_id not in handler.filters:
-            handler.addFilter(add_correlation_id)
+        if add_ids not in handler.filters:
+            handler.addFilter(add_ids)
         if handler.formatter is None:
             handler.setFormatter(JsonLines())
     for name in _CHATTY:

@@ -19,7 +19,7 @@ def mail_provider(settings: MailSettings, partners: Partners, clock: Clock) -> M
             settings.smtp_username,
             settings.smtp_password if settings.smtp_username else None,
         )
-        return SmtpMail(server, clock)
+        return SmtpMail(server, clock, calls=partners.calls("e-mail"))
     if settings.provider == "sendgrid" and settings.sendgrid_key:
         client = partners.mail_gateway(settings.sendgrid_base_url)
         return SendGridMail(client, settings.sendgrid_key)

@@ -9,6 +9,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from shared.adapters.telemetry.partner_calls import PartnerCalls
+from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock
 from shared.kernel.errors import (
     ConfigurationError,
@@ -45,12 +47,18 @@ class SmtpMail:
     """Implements `MailProvider`. Thread-safe."""
 
     def __init__(
-        self, server: SmtpServer, clock: Clock, *, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+        self,
+        server: SmtpServer,
+        clock: Clock,
+        *,
+        tls: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+        calls: PartnerCalls | None = None,
     ) -> None:
-        """Connect to nothing yet. `tls` says whose certificates are trusted."""
+        """Connect to nothing yet. `tls` says whose certificates are trusted, `calls` observes each e-mail."""
         self._server = server
         self._clock = clock
         self._tls = tls
+        self._calls = calls or PartnerCalls(Telemetry(), _ADAPTER)
 
     def send(self, mail: Mail) -> None:
         """Hand an e-mail over.
@@ -60,10 +68,11 @@ class SmtpMail:
         """
         # Not smtplib's own send_message: it puts a > before a line of the text that begins with From.
         content = _message(mail, self._clock).as_bytes()
-        if self._server.password is None:
-            self._send(mail, content, "")
-        else:
-            self._server.password.use(lambda password: self._send(mail, content, password))
+        with self._calls.call("send") as observed, observed.attempt():
+            if self._server.password is None:
+                self._send(mail, content, "")
+            else:
+                self._server.password.use(lambda password: self._send(mail, content, password))
 
     def _send(self, mail: Mail, content: bytes, password: str) -> None:
         try:

@@ -7,7 +7,9 @@ from shared.adapters.entra import EntraCredentials
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
 from shared.adapters.oauth import ClientCredentials, ClientSettings, TokenSource
+from shared.adapters.resilience.circuit import CLOSED, STATE_VALUES
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
+from shared.adapters.resilience.circuit_store import stored_circuits
 from shared.adapters.resilience.policies import policy_of
 from shared.adapters.resilience.rate_limit import TokenBucket
 from shared.adapters.resilience.retry import Retry
@@ -15,8 +17,13 @@ from shared.adapters.resilience.retry_budget import RetryBudget
 from shared.adapters.settings import ErpSettings, HrSettings, PayrollSettings, SftpSettings
 from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.sftp import SftpServer, SftpTransfer
+from shared.adapters.telemetry.partner_calls import PartnerCalls
+from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock
 from shared.kernel.table import Tables
+
+ADAPTERS = ("erp", "hr", "payroll", SFTP, "e-mail", "notifications")
+"""The adapter IDs of all partners."""
 
 OAuthPartner = ErpSettings | HrSettings | PayrollSettings
 
@@ -24,13 +31,33 @@ OAuthPartner = ErpSettings | HrSettings | PayrollSettings
 class Partners:
     """Builds the client of each partner, on the shared state of breakers and rate limits."""
 
-    def __init__(self, tables: Tables, tenant: str, clock: Clock, sleep: Callable[[float], None]) -> None:
-        """Keep the tables that hold the shared state."""
+    def __init__(
+        self,
+        tables: Tables,
+        tenant: str,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        """Keep the tables that hold the shared state, and what observes the calls (default: nothing)."""
         self._tables, self._tenant, self._clock, self._sleep = tables, tenant, clock, sleep
+        self._telemetry = telemetry or Telemetry()
+
+    def calls(self, partner: str) -> PartnerCalls:
+        """Return what observes the calls to a partner (RES-08, RES-09)."""
+        return PartnerCalls(self._telemetry, partner, self._tenant)
 
     def breaker(self, partner: str) -> CircuitBreaker:
         """Return the circuit breaker of a partner."""
         return CircuitBreaker(self._tables, self._tenant, partner, policy_of(partner).breaker, clock=self._clock)
+
+    def circuits(self) -> dict[str, int]:
+        """Return the state of every circuit, 0 closed, 1 half-open, 2 open, by adapter ID (RES-09).
+
+        What was never called is closed.
+        """
+        never_called = dict.fromkeys(ADAPTERS, STATE_VALUES[CLOSED])
+        return never_called | stored_circuits(self._tables, self._tenant)
 
     def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker) -> PartnerClient:
         """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll` (INC-02)."""
@@ -71,7 +98,8 @@ class Partners:
             *settings.credentials,
             settings.timeout,
         )
-        return SftpTransfer(server, Retry(retry, RetryBudget(self._clock), sleep=self._sleep), self.breaker(SFTP))
+        patience = Retry(retry, RetryBudget(self._clock), sleep=self._sleep)
+        return SftpTransfer(server, patience, self.breaker(SFTP), self.calls(SFTP))
 
     def webhook(self, partner: str, base_url: str) -> PartnerClient:
         """Return the client of an incoming webhook of ours somewhere (INC-70)."""
@@ -112,4 +140,5 @@ class Partners:
             rate_limit=limit,
             tokens=tokens,
             clock=self._clock,
+            calls=self.calls(partner),
         )

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.sftp_host_key import fingerprint
+from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
+from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.errors import (
     ConfigurationError,
     CredentialsRefused,
@@ -62,11 +64,12 @@ class SftpServer:
 class SftpTransfer:
     """Implements `FileTransfer`. One connection for each delivery."""
 
-    def __init__(self, server: SftpServer, retry: Retry, breaker: Breaker) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, server: SftpServer, retry: Retry, breaker: Breaker, calls: PartnerCalls | None = None) -> None:
+        """Connect to nothing yet. `calls` observes each delivery (default: in silence)."""
         self._server = server
         self._retry = retry
         self._breaker = breaker
+        self._calls = calls or PartnerCalls(Telemetry(), PARTNER)
 
     def deliver(self, name: str, content: bytes) -> DeliveredFile:
         """Let a file lie on the server. Idempotent by name and content.
@@ -78,11 +81,17 @@ class SftpTransfer:
             raise ValueError("a file name is needed, not a path")
         credential, log_in = self._credential()
 
-        def deliver(secret: str) -> DeliveredFile:
-            step = partial(self._deliver, name, content, lambda transport: log_in(transport, secret))
-            return self._retry.call(lambda: self._breaker.call(step))
+        with self._calls.call("deliver") as observed:
 
-        return credential.use(deliver)
+            def deliver(secret: str) -> DeliveredFile:
+                step = partial(self._deliver, name, content, lambda transport: log_in(transport, secret))
+                return self._retry.call(lambda: self._attempt(observed, step))
+
+            return credential.use(deliver)
+
+    def _attempt(self, observed: PartnerCall, step: "Callable[[], DeliveredFile]") -> DeliveredFile:
+        with observed.attempt():
+            return self._breaker.call(step)
 
     def _credential(self) -> "tuple[Secret, Callable[[Transport, str], None]]":
         """Return what is needed to log in, and how. The private key wins where there are both."""

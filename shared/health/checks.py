@@ -6,6 +6,7 @@ nothing), `degraded` when any other check fails or any check warns (a partner is
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event, Lock, Thread
@@ -139,7 +140,8 @@ class _Run:
                 return
             self._busy = True
             self._answered.clear()
-        Thread(target=self._examine, name=f"health {self._check.name}", daemon=True).start()
+        # In the context of whoever asks: what the probe logs and calls belongs to that request.
+        Thread(target=copy_context().run, args=(self._examine,), name=f"health {self._check.name}", daemon=True).start()
 
     def finding(self, end: float, deadline: float) -> Finding:
         """Return the finding, waiting for it until `end`."""

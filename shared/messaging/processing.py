@@ -33,6 +33,9 @@ MIN_WAIT = 1.0
 """Seconds: a message that waits for others must not spin."""
 
 Handler = Callable[[Message], None]
+Observe = Callable[[str, Message], AbstractContextManager[Callable[[str], None]]]
+"""Surrounds the work on a message of a queue; what it gives is told the outcome: done, again, parked,
+dead-lettered (by the broker)."""
 GivenUp = Callable[[Message, HubError], None]
 """Called when a message of a queue is given up, so that whatever it belonged to ends as failed."""
 
@@ -57,12 +60,12 @@ class MessageProcessor:
         clock: Clock,
         delays: tuple[float, ...],
         *,
-        correlate: Callable[[str], AbstractContextManager[None]] = lambda _correlation_id: nullcontext(),
+        observe: Observe = lambda _queue, _message: nullcontext(lambda _outcome: None),
     ) -> None:
-        """Keep queues, dead letters, the delays (seconds) between attempts; `correlate` marks what is logged."""
+        """Keep queues, dead letters, the delays (seconds) between attempts, and who looks on."""
         self._queues, self._dead_letters = queues, dead_letters
         self._tenant, self._clock, self._delays = tenant, clock, delays
-        self._correlate = correlate
+        self._observe = observe
 
     def process(self, queue: str, body: bytes, handle: Handler, given_up: GivenUp | None = None) -> None:
         """Process one message. Trusts the envelope alone; what the broker says about the message can be forged.
@@ -74,13 +77,17 @@ class MessageProcessor:
         except DataRefused as error:
             self._keep(queue, body, None, _parked(error))
             return
-        with self._correlate(message.correlationid):
+        with self._observe(queue, message) as tell:
             try:
                 self._check(message)
                 handle(self._queues.resolve(message))
+                tell("done")
             except HubError as error:
-                if not self._send_again(queue, message, error):
-                    self._give_up(queue, body, message, _parked(error), error, given_up)
+                if self._send_again(queue, message, error):
+                    tell("again")
+                    return
+                self._give_up(queue, body, message, _parked(error), error, given_up)
+                tell("parked")
 
     def record_broker_dead_letter(
         self,
@@ -103,8 +110,9 @@ class MessageProcessor:
         except DataRefused:
             self._keep(queue, body, None, failure)
             return
-        with self._correlate(message.correlationid):
+        with self._observe(queue, message) as tell:
             self._give_up(queue, body, message, failure, BrokerGaveUp(reason, description), given_up)
+            tell("dead-lettered")
 
     def record_crash_loop(self, queue: str, body: bytes, delivery_count: int, given_up: GivenUp | None = None) -> None:
         """Keep a message whose function failed each time that the broker delivered it. Idempotent as above."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import date
 from typing import Any, Protocol
 
@@ -73,7 +74,7 @@ class ErpSource:
             while True:
                 ahead = None
                 if page.next_cursor is not None and page.number < last:
-                    ahead = fetcher.submit(self._fetch, page.number + 1, identity)
+                    ahead = fetcher.submit(copy_context().run, self._fetch, page.number + 1, identity)
                 yield page
                 if ahead is None:
                     return

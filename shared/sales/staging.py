@@ -7,6 +7,7 @@ an attempt that was given up left behind is never read.
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from shared.kernel.clock import from_iso, to_iso
@@ -55,7 +56,7 @@ class StagingWriter:
         if len(self._in_flight) >= _MAX_IN_FLIGHT:
             self._in_flight.pop(0).result()
         partition = _partition(self._run, self._page)
-        self._in_flight.append(self._executor.submit(self._table.transact, partition, self._batch))
+        self._in_flight.append(self._executor.submit(copy_context().run, self._table.transact, partition, self._batch))
         self._batch = []
 
     def _values(self, sale: Sale, page: int, line: int) -> dict[str, Value]:

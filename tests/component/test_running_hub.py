@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from local.free_ports import free_port
 from local.processes import ROOT, Stack
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.storage_account import StorageAccount
+from shared.adapters.tables import AzureTables
 
 SETTINGS = {
     "ERP_PAGE_SIZE": "500",
@@ -183,10 +185,41 @@ def test_health_tells_of_storage_queues_and_erp(stack: Stack) -> None:
     answer = requests.get(f"{stack.host_url}/api/v1/health", timeout=10)
     data = answer.json()["data"]
     assert answer.status_code == 200
-    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail"}
-    assert {check["name"] for check in data["checks"]} == {"storage", "queues", *partners}
+    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"}
+    assert {check["name"] for check in data["checks"]} == {"storage", "queues", "timers", *partners}
     for probe in ("liveness", "readiness", "startup"):
         assert requests.get(f"{stack.host_url}/api/v1/health/{probe}", timeout=10).status_code == 200
+
+
+def test_the_caller_s_trace_reaches_the_partners(admin: HubClient) -> None:
+    """RES-08: HTTP request, queue, ERP, queue, operators' webhook; without any exporter."""
+    trace_id = f"{uuid4().hex}"
+    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+    answer = admin.raw("POST", "/admin/imports", json={"date": "2025-02-10"}, headers=headers)
+    assert answer.headers["traceresponse"].split("-")[1] == trace_id
+    admin.wait_for(answer.json()["data"]["runId"])
+
+    def seen() -> set[str]:
+        traces = admin.ask_sandbox("GET", "/traces")
+        return {one["route"] for one in traces if one["traceparent"].split("-")[1] == trace_id}
+
+    until(lambda: {"erp.sales", "notifications"} <= seen(), seconds=15)
+    mine = [one for one in admin.ask_sandbox("GET", "/traces") if trace_id in one["traceparent"]]
+    assert len({one["traceparent"] for one in mine}) == len(mine), "every call is a span of its own"
+    assert all(one["correlationId"] for one in mine)
+    assert [one["route"] for one in mine].count("erp.sales") == 4, "pages that are fetched ahead, too"
+
+
+def test_timers_leave_their_heartbeat(stack: Stack, admin: HubClient) -> None:
+    """INC-72: run by hand, or by the host; health sees no timer missing."""
+    answer = requests.post(f"{stack.host_url}/admin/functions/MeasureHub", json={"input": ""}, timeout=10)
+    assert answer.status_code == 202
+    table = AzureTables(StorageAccount(stack.azurite.connection_string)).table("Heartbeats")
+    row = until(lambda: (found := table.get("default", "MeasureHub")) and found.values.get("succeededAt") and found)
+    assert row.values["schedule"] == "0 * * * * *"
+    data = requests.get(f"{stack.host_url}/api/v1/health", timeout=10).json()["data"]
+    (timers,) = [check for check in data["checks"] if check["name"] == "timers"]
+    assert (timers["verdict"], timers["reason"]) == ("pass", None)
 
 
 def test_a_bad_body_is_refused_field_by_field(admin: HubClient) -> None:

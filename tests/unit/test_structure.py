@@ -16,7 +16,7 @@ from shared.adapters.settings import AuthSettings, ErpSettings, HubSettings, Imp
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPABILITIES = {"sales", "workforce", "incentives", "payroll", "notify", "messaging", "health", "access"}
-SDKS = {"azure", "requests", "urllib3", "jwt", "pybreaker", "tenacity", "paramiko", "msal"}
+SDKS = {"azure", "requests", "urllib3", "jwt", "pybreaker", "tenacity", "paramiko", "msal", "opentelemetry"}
 
 
 def imports_of(folder: str) -> Iterator[tuple[Path, str]]:
@@ -113,6 +113,7 @@ def test_what_triggers_the_hub() -> None:
         "DeadLetterCalculationRequests": "calculation-requests-poison",
         "TakeInCalculations": "calculations-inbox/{name}",
         "ExportPayroll": "0 20 * * * *",
+        "MeasureHub": "0 * * * * *",
         "CarryOnPayrollExport": "payroll-exports",
         "DeadLetterPayrollExports": "payroll-exports-poison",
         "ImportDroppedFile": "erp-inbox/{name}",
@@ -128,7 +129,7 @@ def test_loading_the_app_needs_no_setting_and_loads_no_sdk() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env={})
     loaded = set(json.loads(done.stdout))
     heavy = {"requests", "jwt", "azure.core", "azure.data.tables", "azure.storage.blob", "tenacity", "pybreaker"}
-    assert loaded & (heavy | {"pydantic", "paramiko", "msal", "shared.hub"}) == set()
+    assert loaded & (heavy | {"pydantic", "paramiko", "msal", "opentelemetry", "shared.hub"}) == set()
 
 
 def test_the_example_settings_name_every_setting() -> None:

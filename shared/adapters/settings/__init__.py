@@ -18,6 +18,7 @@ from shared.adapters.settings.payroll import PayrollSettings, SftpSettings
 from shared.adapters.settings.people import HrSettings, IncentiveSettings
 from shared.adapters.settings.sales import ErpSettings, ImportSettings
 from shared.adapters.settings.secret_settings import SECRETS, LocalSecrets
+from shared.adapters.settings.telemetry import TelemetrySettings
 from shared.kernel.errors import ConfigurationError, FieldProblem, HubError
 from shared.kernel.secret import Secret, SecretStore
 
@@ -33,11 +34,25 @@ __all__ = [
     "Settings",
     "SftpSettings",
     "StorageSettings",
+    "TelemetrySettings",
     "VaultSettings",
 ]
 
 GroupType = TypeVar("GroupType", bound=Group)
-_GROUPS = ("hub", "storage", "vault", "erp", "imports", "hr", "incentives", "payroll", "sftp", "mail", "auth")
+_GROUPS = (
+    "hub",
+    "storage",
+    "vault",
+    "erp",
+    "imports",
+    "hr",
+    "incentives",
+    "payroll",
+    "sftp",
+    "mail",
+    "auth",
+    "telemetry",
+)
 
 
 def no_vault() -> SecretStore:
@@ -107,6 +122,11 @@ class Settings:
     def mail(self) -> MailSettings:
         """Who sends e-mails."""
         return self._read(MailSettings)
+
+    @cached_property
+    def telemetry(self) -> TelemetrySettings:
+        """Where spans and metrics go."""
+        return self._read(TelemetrySettings)
 
     def problems(self) -> tuple[FieldProblem, ...]:
         """Return every wrong or missing setting by name; empty when the hub can start. Reads the secrets in use."""

@@ -17,8 +17,8 @@ from tests.unit.adapters.test_settings import GOOD
 
 VAULT = {"KEY_VAULT_URL": "https://hub.vault.azure.net", "HUB_TENANT": "acme"}
 IN_CLOUD = {name: value for name, value in GOOD.items() if name not in SECRETS} | VAULT
-CONNECTION_STRINGS = {"AzureWebJobsStorage", "ServiceBusConnection"}
-"""Given on a laptop alone: in the cloud there are none (INC-32)."""
+CONNECTION_STRINGS = {"AzureWebJobsStorage", "ServiceBusConnection", "APPLICATIONINSIGHTS_CONNECTION_STRING"}
+"""Given on a laptop alone (INC-32); that of Application Insights opens nothing in the cloud, where no key is taken."""
 
 
 def full_vault() -> MemorySecrets:

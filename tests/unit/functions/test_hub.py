@@ -23,7 +23,7 @@ from tests.unit.adapters.manual_time import ManualTime
 
 ROOT = Path(__file__).resolve().parents[3]
 
-PARTS = ["storage", "queues", "erp", "hr", "payroll", "payroll-sftp", "e-mail"]
+PARTS = ["storage", "queues", "timers", "erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"]
 
 
 def memory_hub(**environment: str) -> Hub:

@@ -27,9 +27,6 @@ AWAITED = {
     "HUB_QUEUES",
     "ServiceBusConnection__clientId",
     "ServiceBusConnection__fullyQualifiedNamespace",
-    "TELEMETRY_EXPORTER",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
 }
 """Settings that the templates set and no group of settings reads yet."""
 OF_THE_HOST = {"ServiceBusConnection__credential", "PYTHON_THREADPOOL_THREAD_COUNT"}
@@ -40,8 +37,6 @@ NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
 """Kept out of logs by the code, though it opens nothing: local authentication is off."""
 
 
-AWAITED_TABLES = {"Heartbeats"}
-"""Tables that the templates make and the code does not provision yet."""
 EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL"}
 """Required unless the partner's authority is given: the hub checks that, the type cannot."""
 
@@ -49,7 +44,7 @@ EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL"}
 def test_each_table_is_there_and_no_other() -> None:
     made = variable("tables", STORAGE)
     assert len(made) == len(set(made))
-    assert set(made) - AWAITED_TABLES == set(TABLES) - AWAITED_TABLES
+    assert set(made) == set(TABLES)
     assert set(TABLES) <= string_literals("shared")
 
 

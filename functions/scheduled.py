@@ -1,0 +1,70 @@
+"""What each timer does; `given` is what an operator gave who runs it by hand, "" otherwise."""
+
+from collections.abc import Callable
+
+from shared.hub import Hub, current_hub
+from shared.kernel.timer import Timer
+
+Work = Callable[[Hub, str], object]
+
+
+def run(timer: Timer, work: Work, given: str) -> None:
+    """Do a timer's work once for its due time; what an operator asks for by an input is always done."""
+    hub = current_hub()
+    try:
+        with hub.work.task(timer.name, hub.new_id()):
+            if given.strip() not in ("", "{}"):
+                work(hub, given)
+            else:
+                hub.timer_runs.run(timer, lambda: work(hub, given))
+    finally:
+        # An instance that ran a timer may be gone in a moment.
+        hub.telemetry.flush()
+
+
+def import_erp_sales_data(hub: Hub, given: str) -> None:
+    """Import yesterday (INC-01). Idempotent by the business day; a run by hand may name a day and a store."""
+    from shared.sales.manual import import_by_timer
+
+    import_by_timer(hub.sales, given)
+
+
+def watch_imports(hub: Hub, _given: str) -> None:
+    """Start what was not started, take up what makes no progress. Idempotent: what goes on is not disturbed."""
+    from shared.sales.watchdog import watch_imports
+
+    watch_imports(hub.sales)
+
+
+def sync_employees(hub: Hub, _given: str) -> None:
+    """Start the daily full sync (INC-24). Idempotent by the day."""
+    from shared.workforce.schedule import start_daily_sync
+
+    start_daily_sync(hub.workforce, hub.once)
+
+
+def resume_hr_events(hub: Hub, _given: str) -> None:
+    """Queue what was kept and never applied, wake a full sync that makes no progress. Idempotent."""
+    from shared.workforce.schedule import watch_workforce
+
+    watch_workforce(hub.workforce)
+
+
+def export_payroll(hub: Hub, _given: str) -> None:
+    """Start the export of a period whose deadline has passed, wake what stands still (INC-50). Idempotent by period."""
+    from shared.payroll.schedule import export_what_is_due
+
+    export_what_is_due(hub.payroll)
+
+
+def measure_hub(hub: Hub, _given: str) -> None:
+    """Measure what is the hub's and no instance's: queues, circuits, heartbeats (INC-73). Changes nothing."""
+    from shared.adapters.telemetry.metrics import METRICS
+    from shared.health.measure import measured
+    from shared.health.timers import tell_missing
+    from shared.messaging.queue_names import QUEUES
+
+    heartbeats = hub.timer_runs.heartbeats()
+    for one in measured(hub.queues, QUEUES, hub.partners.circuits(), heartbeats, hub.clock()):
+        hub.telemetry.measure(METRICS[one.metric], one.value, one.labels)
+    tell_missing(heartbeats, hub.clock())

@@ -1,0 +1,127 @@
+"""What the timer functions do, as the host calls them."""
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import azure.functions as func
+import pytest
+from azure.functions.meta import Datum
+
+from shared.adapters.resilience.circuit_store import CircuitStore
+from shared.hub import Hub, replaced_hub
+from shared.kernel.errors import NetworkFailure
+from shared.kernel.message import new_message
+from tests.fakes.blobs import MemoryBlobs
+from tests.fakes.queues import MemoryQueues
+from tests.fakes.tables import MemoryTables
+from tests.unit.functions.indexed import indexed_functions
+from tests.unit.telemetry.watched import Watched, attributes
+
+NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
+
+
+class TimedHub:
+    """A hub in memory on a clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self.watched = Watched()
+        self.queues = MemoryQueues(lambda: self.now)
+        self.tables = MemoryTables()
+        self.hub = Hub(
+            {"HUB_PAGE_TOKEN_SECRET": "a secret for page tokens"},
+            clock=lambda: self.now,
+            tables=self.tables,
+            blobs=MemoryBlobs(),
+            queues=self.queues,
+            telemetry=self.watched.telemetry,
+        )
+
+    def fire(self, name: str, given: str = "") -> None:
+        """Call a timer function as the worker does."""
+        content = {"IsPastDue": False, "Schedule": {"AdjustForDST": True, **({"Input": given} if given else {})}}
+        converter = func.get_binding_registry().get("timerTrigger")
+        request = converter.decode(Datum(json.dumps(content), "json"), trigger_metadata={})
+        (function,) = [one for one in indexed_functions() if one.get_function_name() == name]
+        with replaced_hub(self.hub):
+            function.get_user_function()(request)
+
+
+@pytest.fixture
+def timed() -> TimedHub:
+    return TimedHub()
+
+
+def test_the_hub_measures_what_is_no_instance_s_own(timed: TimedHub) -> None:
+    """INC-73, RES-09."""
+    for number in range(3):
+        message = new_message(message_id=f"m-{number}", message_type="t", tenant="default", now=timed.now)
+        timed.queues.send("hr-events", message)
+    store = CircuitStore(timed.tables, "default", "payroll", lambda: timed.now)
+    assert store.write(store.known(), _opened(store))
+    timed.fire("MeasureHub")
+    timed.now += timedelta(minutes=3)
+    timed.fire("MeasureHub")
+    points = timed.watched.points()
+
+    def gauge(name: str, **labels: str) -> Any:
+        return points[name, tuple(sorted(labels.items()))]
+
+    assert (
+        gauge("integration.queue_depth", queue="hr-events"),
+        gauge("integration.queue_depth", queue="import-slices"),
+    ) == (3, 0)
+    assert gauge("integration_circuit_breaker_state", adapter_id="payroll") == 2
+    assert gauge("integration.circuit_open", adapter_id="payroll") == 1
+    assert gauge("integration_circuit_breaker_state", adapter_id="erp") == 0
+    assert gauge("integration.heartbeat_age", timer="MeasureHub") == 180
+    assert gauge("integration.heartbeat_age", timer="SyncEmployees") == 180
+
+
+def test_a_missing_timer_writes_the_line_that_the_alert_watches_for(
+    timed: TimedHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    timed.fire("MeasureHub")
+    timed.now += timedelta(hours=2)
+    with caplog.at_level(logging.ERROR):
+        timed.fire("MeasureHub")
+    missing = {record.__dict__["timer"] for record in caplog.records if record.__dict__.get("alert") == "high"}
+    assert missing == {"MeasureHub", "WatchImports", "ResumeHrEvents", "ExportPayroll"}
+    (check,) = timed.hub.health.run(["timers"])
+    assert "ExportPayroll" in check.reason
+
+
+def test_a_timer_is_a_span_with_its_correlation_id(timed: TimedHub) -> None:
+    timed.fire("MeasureHub")
+    span = timed.watched.span("task MeasureHub")
+    assert attributes(span)["integration.tenant"] == "default"
+    assert attributes(span)["integration.correlation_id"]
+
+
+def test_what_an_operator_asks_for_by_an_input_is_always_done(timed: TimedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr("functions.scheduled.import_erp_sales_data", lambda _hub, text: given.append(text))
+    timed.now = datetime(2025, 1, 15, 1, 0, 1, tzinfo=UTC)
+    for text in ("", "", '{"date": "2025-01-10"}', '{"date": "2025-01-10"}'):
+        timed.fire("ImportErpSalesData", text)
+    assert given == ["", '{"date": "2025-01-10"}', '{"date": "2025-01-10"}']
+
+
+def test_work_that_fails_fails_the_function_so_that_the_host_tells_of_it(
+    timed: TimedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise NetworkFailure("hr", "no connection")
+
+    monkeypatch.setattr("functions.scheduled.resume_hr_events", fail)
+    with pytest.raises(NetworkFailure):
+        timed.fire("ResumeHrEvents")
+    assert attributes(timed.watched.span("task ResumeHrEvents"))["error.type"] == "NetworkFailure"
+
+
+def _opened(store: CircuitStore) -> Any:
+    from dataclasses import replace
+
+    return replace(store.known(), state="open", opened_at=NOON)
