@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.bench.figure import ROOT
 
-SECTIONS = ("loading", "sales", "workforce")
+SECTIONS = ("loading", "sales", "workforce", "incentives", "payroll", "messaging", "telemetry")
 TARGET = ROOT / "build" / "bench.json"
 
 
