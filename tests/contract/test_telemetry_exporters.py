@@ -116,8 +116,11 @@ def test_application_insights_gets_dependencies_requests_and_metrics(exported: E
     assert {one["tags"]["ai.operation.id"] for one in by_type["RequestData"]} == {trace_id}
     properties = by_type["RemoteDependencyData"][0]["data"]["baseData"]["properties"]
     assert (properties["integration.adapter_id"], properties["integration.retry_count"]) == ("erp", "0")
-    measured = {one["data"]["baseData"]["metrics"][0]["name"] for one in by_type["MetricData"]}
-    assert {"integration.latency", "integration.error_rate", "integration.queue_depth"} <= measured
+    measured = {one["data"]["baseData"]["metrics"][0]["name"]: one["data"]["baseData"] for one in by_type["MetricData"]}
+    assert {"integration.latency", "integration.error_rate", "integration.queue_depth"} <= measured.keys()
+    rate = measured["integration.error_rate"]
+    # What the alert divides: `Sum` by `ItemCount`, of any number of instances.
+    assert (rate["metrics"][0]["value"], rate["metrics"][0]["count"], rate["properties"]["adapter_id"]) == (1, 2, "erp")
     assert {path for path, _ in ingestion.requests} == {"/v2.1/track"}
 
 

@@ -45,7 +45,7 @@ NEEDED_BY_SDK = {
     "monitoringMetricsPublisher": "azure.monitor",
 }
 """The hub's roles, and the SDK whose calls need each."""
-AWAITED = {"azure.servicebus", "azure.monitor"}
+AWAITED = {"azure.servicebus"}
 """SDKs that the code does not import yet."""
 NEED_NO_ROLE = {"azure.core", "azure.functions", "azure.identity"}
 ON = {
