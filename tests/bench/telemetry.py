@@ -17,7 +17,7 @@ from shared.sales.runs import Trigger
 from shared.sales.start import StartRequest, start_import
 from tests.bench.imports import hub_of
 
-ROUNDS = 7
+ROUNDS = 5
 DAY = date(2025, 1, 15)
 
 
