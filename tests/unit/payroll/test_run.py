@@ -71,17 +71,50 @@ def test_a_worker_whose_lease_was_taken_over_stops_at_its_next_step(world: World
 def test_a_lease_is_prolonged_with_each_step(world: World) -> None:
     """Steps that together take longer than the lease are still one worker's."""
     world.trigger()
-    claimed: list[bool] = []
+    began = world.now
+    seen: list[Step | None] = []
 
     def slowly(operation: str, place: str) -> None:
-        if place in ("payroll", "Exports") and operation in ("post", "replace"):
+        if (operation, place) == ("replace", "Exports"):
             world.now += timedelta(seconds=LEASE / 4)
-            claimed.append(True)
+        if (operation, place) == ("send", "notifications"):
+            world.hook = lambda _operation, _place: None
+            world.trigger()
+            world.deliver()
+            seen.extend(one.step for one in world.all_exports())
 
     world.hook = slowly
     world.deliver()
-    assert len(claimed) * LEASE / 4 > LEASE
+    assert world.now - began > timedelta(seconds=LEASE)
+    assert seen == [Step.NOTIFY], "the other one had to wait"
     assert [one.status for one in world.all_exports()] == [ExportStatus.COMPLETED]
+
+
+def test_a_late_freeze_of_a_worker_that_was_overtaken_changes_nothing(world: World) -> None:
+    """What an export names as frozen is what it was recorded with; the other one's collection lies beside it."""
+    world.hire("E2")
+
+    def die_after_freezing(operation: str, place: str) -> None:
+        if (operation, place) == ("info", "exports"):
+            raise Killed
+
+    def overtake(operation: str, place: str) -> None:
+        if (operation, place) == ("write", "exports"):
+            world.now += timedelta(seconds=LEASE + 1)
+            world.calculation("E2", 500)
+            world.hook = die_after_freezing
+            world.trigger()
+            world.deliver()
+            world.hook = lambda _operation, _place: None
+
+    export = world.trigger()
+    world.hook = overtake
+    world.deliver()
+    world.now += timedelta(seconds=LEASE + 1)
+    world.work()
+    found = world.context.exports.get(export.export_id)
+    assert (found.status, found.calculations) == (ExportStatus.COMPLETED, 2)
+    assert world.paid() == {"E1": 100, "E2": 500}
 
 
 def test_payroll_that_stays_away_stops_the_export_and_a_resume_ends_it(world: World) -> None:

@@ -26,7 +26,7 @@ from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
 from shared.payroll.context import EXPORT_QUEUE, NOTIFICATION_QUEUE, PayrollContext, PayrollRules
 from shared.payroll.export import Export
-from shared.payroll.export_store import ExportStore
+from shared.payroll.export_store import ExportStore, exports_of
 from shared.payroll.records import Payee
 from shared.payroll.run import give_up_export, handle_export_message
 from shared.payroll.start import ExportRequest, start_export
@@ -304,8 +304,10 @@ class World:
             if payments
         }
 
-    def all_exports(self) -> Iterator[Export]:
-        yield from self.context.exports.of_period(PERIOD)
+    def all_exports(self, period: str = PERIOD) -> list[Export]:
+        """Return every export of a period that is stored, in their order."""
+        found = exports_of(self.context.exports.page(1000, None))
+        return sorted((one for one in found if one.period == period), key=lambda one: one.sequence)
 
     def work_with_hook(self) -> None:
         """Handle what is due now, with whatever interrupts."""
