@@ -5,7 +5,9 @@ import subprocess
 import sys
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -13,8 +15,9 @@ from typing import Any
 import pytest
 
 from local.azurite_process import Azurite
+from local.client import HubClient
 from local.orphan_guard import end_with_parent
-from local.processes import ROOT
+from local.processes import ROOT, Stack
 from local.sandbox.generator import Shape
 from local.sandbox.payroll import Payroll
 from local.sandbox.server import Sandbox
@@ -199,3 +202,72 @@ def test_two_processes_that_start_the_same_period_at_once_make_one_batch(trials:
             assert delta[0].totals.record_count <= 1
             continue
         trial.check(f"two at once, {number}")
+
+
+ROUNDS = 5
+SETTINGS = {
+    "EXPORT_LEASE_SECONDS": "1",
+    "HUB_MESSAGE_RETRY_DELAYS": "0.1,0.1,0.5",
+    "LOCAL_HOST_QUEUE_LEASE_SECONDS": "1",
+    "PAYROLL_RETRY_FIRST_DELAY": "0.05",
+    "SFTP_RETRY_FIRST_DELAY": "0.05",
+}
+
+
+@pytest.fixture
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    options = ("--records", "50", "--employees", "20")
+    with Stack(settings=SETTINGS, sandbox_options=options, logs=tmp_path_factory.mktemp("logs")) as running:
+        yield running
+
+
+def test_the_running_host_killed_at_random_moments_of_its_exports(stack: Stack) -> None:
+    """Each round has an amount for everybody; the host dies somewhere on the way to payroll."""
+    draw = Random(20250207)
+    admin, approver = (HubClient(stack.host_url, stack.sandbox_url, user) for user in ("admin", "approver"))
+    admin.call("POST", "/admin/employees/syncs")
+    employees = _eventually(
+        lambda: len(found := admin.all("/employees")) >= 20 and [one["employeeId"] for one in found]
+    )
+    for number in range(ROUNDS):
+        _approve_round(admin, approver, employees, number)
+        if number == 1:
+            admin.ask_sandbox("POST", "/payroll/reject", json={"employeeIds": employees[:3]})
+        export_id = admin.call("POST", "/admin/exports/trigger", json={"period": PERIOD})["exportId"]
+        time.sleep(draw.uniform(0, 0.5))  # the moment is what is being drawn
+        stack.kill_host()
+        stack.start_host()
+        _eventually(partial(_is_completed, admin, export_id))
+    ledger = admin.ask_sandbox("GET", "/payroll/ledger")
+    assert ledger["paidTwice"] == []
+    paid = {key: sum(Decimal(one["amount"]) for one in payments) for key, payments in ledger["payments"].items()}
+    assert paid == {key: sum(Decimal(number + 1) for number in range(ROUNDS)) for key in employees}
+    files = admin.ask_sandbox("GET", "/sftp/files")
+    exports = {one["fileName"]: one["exportId"] for one in admin.call("GET", "/admin/exports")}
+    assert {path.rpartition("/")[2] for path in files} == exports.keys()
+    for path, content in files.items():
+        shown = admin.call("GET", f"/admin/exports/{exports[path.rpartition('/')[2]]}")
+        assert sha256(content.encode()).hexdigest() == shown["csvSha256"]
+    calculations = admin.all("/calculations", period=PERIOD)
+    assert {one["status"] for one in calculations} == {"Exported"}
+    assert {one["exportId"] for one in calculations} == {one["batchId"] for one in ledger["batches"]}
+
+
+def _approve_round(admin: HubClient, approver: HubClient, employees: list[str], number: int) -> None:
+    amount = {"gross": f"{number + 1}.00", "net": f"{number + 1}.00"}
+    records = [{"id": f"round-{number}", "employeeId": one, "period": PERIOD, **amount} for one in employees]
+    admin.call("POST", "/calculations", json={"calculations": records})
+    admin.call("POST", "/calculations/submit", json={"period": PERIOD})
+    approver.call("POST", "/calculations/approve", json={"period": PERIOD})
+
+
+def _is_completed(client: HubClient, export_id: str) -> bool:
+    return bool(client.call("GET", f"/admin/exports/{export_id}")["status"] == "Completed")
+
+
+def _eventually(look: Callable[[], Any], seconds: float = 60) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, "this did not happen in time"
+        time.sleep(0.1)
+    return found
