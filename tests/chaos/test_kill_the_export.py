@@ -26,7 +26,8 @@ from shared.hub import Hub
 from shared.incentives.calculation import State
 from shared.payroll.export import ExportStatus
 from shared.provision import provision
-from tests.component.export_hub import PERIOD, approve, employ, export_environment
+from tests.component.export_hub import PERIOD, approve, employ
+from tests.component.import_hub import environment
 
 pytestmark = pytest.mark.chaos
 
@@ -80,7 +81,7 @@ class Trial:
         for path in sandbox.sftp.files():
             (sandbox.sftp.root / path.lstrip("/")).unlink()
         settings = {"AzureWebJobsStorage": azurite.connection_string, "HUB_TENANT": name}
-        self.environment = export_environment(sandbox, **settings)
+        self.environment = environment(sandbox, **settings)
         self.hub = Hub(self.environment)
         employ(self.hub, *DUE)
         for employee, cents in DUE.items():

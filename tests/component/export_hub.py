@@ -1,46 +1,16 @@
-"""What tests of the payroll export need around a real hub: settings, employees, approved calculations."""
+"""What tests of the payroll export need in a real hub: employees, approved calculations."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from local.sandbox.server import Sandbox
-from local.sandbox.sftp_server import PASSWORD, USERNAME
 from shared.hub import Hub
 from shared.incentives.calculation import Calculation, Kind, State
 from shared.incentives.calculation_id import calculation_id
 from shared.workforce.facts import Fact
 from shared.workforce.person import Person
-from tests.component.import_hub import environment
 
 PERIOD = "2025-01"
 _HIRED = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-def export_environment(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """Return settings of a hub whose payroll and SFTP server are the sandbox's."""
-    assert sandbox.sftp
-    return environment(
-        sandbox,
-        **{
-            "HR_BASE_URL": f"{sandbox.url}/hr",
-            "HR_TOKEN_URL": f"{sandbox.url}/identity/oauth2/v2.0/token",
-            "HR_CLIENT_ID": "hub-hr",
-            "HR_CLIENT_SECRET": "hr-secret",
-            "HR_WEBHOOK_SECRET": "a secret of the HR system",
-            "PAYROLL_BASE_URL": f"{sandbox.url}/payroll",
-            "PAYROLL_TOKEN_URL": f"{sandbox.url}/identity/oauth2/v2.0/token",
-            "PAYROLL_CLIENT_ID": "hub-payroll",
-            "PAYROLL_CLIENT_SECRET": "payroll-secret",
-            "PAYROLL_RETRY_FIRST_DELAY": "0.01",
-            "SFTP_HOST": "127.0.0.1",
-            "SFTP_PORT": str(sandbox.sftp.port),
-            "SFTP_USERNAME": USERNAME,
-            "SFTP_PASSWORD": PASSWORD,
-            "SFTP_HOST_KEY": sandbox.sftp.host_key_line,
-            "SFTP_RETRY_FIRST_DELAY": "0.01",
-            **more,
-        },
-    )
 
 
 def employ(hub: Hub, *employee_ids: str) -> None:

@@ -20,7 +20,8 @@ from local.sandbox.server import Sandbox
 from shared.access.routes import ROUTES
 from shared.hub import Hub, replaced_hub
 from shared.incentives.calculation import State
-from tests.component.export_hub import PERIOD, Due, approve, approve_all, employ, export_environment
+from tests.component.export_hub import PERIOD, Due, approve, approve_all, employ
+from tests.component.import_hub import environment
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
@@ -55,7 +56,7 @@ class Operator:
         blobs = MemoryBlobs()
         self.queues = MemoryQueues(lambda: self.now, blobs)
         self.hub = Hub(
-            export_environment(sandbox, **settings),
+            environment(sandbox, **settings),
             clock=lambda: self.now,
             sleep=self._sleep,
             tables=MemoryTables(),
@@ -309,7 +310,7 @@ def test_a_wrong_host_key_stops_it_after_payroll_and_before_anything_is_settled(
     assert sandbox.sftp
     assert sandbox.sftp.files() == {}
     right = Hub(
-        export_environment(sandbox),
+        environment(sandbox),
         clock=lambda: operator.now,
         tables=operator.hub.tables,
         blobs=operator.hub.blobs,
