@@ -1,6 +1,7 @@
 """One payroll export in this process, measured; and the floor: the same reads, writes, POST and upload, nothing else.
 
-Run as a child process by the bench, with the number of records: prints one JSON line.
+Run as a child process by the bench, `prepare` and then `measure` with the number of records, so that memory is that of
+an export alone; or `memory`, on tables that are played. Prints one JSON line.
 """
 
 import json
@@ -20,6 +21,7 @@ from shared.kernel.table import MAX_OPERATIONS, Replace
 from shared.payroll.run import handle_export_message
 from shared.payroll.start import ExportRequest, start_export
 from tests.bench.imports import PeakMemory, drain
+from tests.bench.played_tables import PlayedTables
 from tests.component.export_hub import Due, approve_all, employ
 
 WARM_UP, PERIOD, OF_THE_FLOOR = "2024-12", "2025-01", "2025-02"
@@ -120,14 +122,32 @@ def _upload(given: dict[str, str], name: str, content: bytes) -> None:
         sftp.posix_rename(f"/incoming/dsif/{name}.part", f"/incoming/dsif/{name}")
 
 
+def memory_of(hub: Hub, given: dict[str, str], records: int) -> dict[str, Any]:
+    """Return what an export of so many records holds in memory, with the tables that it reads played."""
+    prepare(hub, 1, PERIOD)
+    partition = join_key(hub.tenant, PERIOD)
+    employee = next(hub.tables.table("Employees").query(hub.tenant))
+    calculation = next(hub.tables.table("Calculations").query(partition))
+    played = PlayedTables(hub.tables, employee, calculation, records)
+    with PeakMemory() as memory:
+        cost = run_export(Hub(given, tables=played), PERIOD)
+    return {"export": cost, "peakAboveIdleMegabytes": memory.above_idle, "marked": played.written}
+
+
 def main() -> None:
-    """Measure one export and its floor; settings come as JSON on standard input."""
+    """Store what is due, or measure an export and its floor; settings come as JSON on standard input."""
     given: dict[str, str] = json.load(sys.stdin)
-    records = int(sys.argv[1])
+    what, records = sys.argv[1], int(sys.argv[2])
     hub = Hub(given)
+    if what == "prepare":
+        prepare(hub, records, PERIOD, OF_THE_FLOOR)
+        print("{}")
+        return
     prepare(hub, 100, WARM_UP)
     run_export(hub, WARM_UP)  # SDKs loaded, connections open
-    prepare(hub, records, PERIOD, OF_THE_FLOOR)
+    if what == "memory":
+        print(json.dumps(memory_of(hub, given, records)))
+        return
     with PeakMemory() as memory:
         cost = run_export(hub, PERIOD)
     results = {"export": cost, "peakAboveIdleMegabytes": memory.above_idle}
