@@ -6,6 +6,7 @@ kept would hide what an export itself holds in memory.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 
 from shared.incentives.calculation_id import calculation_id
 from shared.kernel.keys import join_key
@@ -17,8 +18,12 @@ class PlayedTables:
 
     def __init__(self, real: Tables, employee: Row, calculation: Row, number: int) -> None:
         """Play so many copies of two rows that are really there."""
-        names = [f"H-{one:06d}" for one in range(number)]
-        ids = {calculation_id("2025-01", name, "plan:standard"): name for name in names}
+        ids: dict[str, str] = {}
+        for name in (f"H-{one:07d}" for one in count()):
+            if len(ids) == number:
+                break
+            ids.setdefault(calculation_id("2025-01", name, "plan:standard"), name)
+        names = sorted(ids.values())
         self._real = real
         self._played = {
             "Employees": Played(employee, {join_key(name): {} for name in names}),
