@@ -23,6 +23,7 @@ from local.orphan_guard import end_with_parent
 from local.sandbox.sftp_server import PASSWORD, USERNAME, SftpServer
 from shared.adapters.sftp import SftpServer as Address
 from shared.adapters.sftp_host_key import fingerprint
+from tests.fakes.secrets import fixed
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 _CONFIG = """
@@ -76,7 +77,7 @@ class Server(Protocol):
 
 def with_password(server: Server) -> Address:
     """Return the address with the password instead of the key."""
-    return replace(server.address, private_key="", password=server.password)
+    return replace(server.address, private_key=None, password=fixed(server.password))
 
 
 class EmbeddedServer:
@@ -93,7 +94,7 @@ class EmbeddedServer:
             USERNAME,
             (fingerprint(server.key.asbytes()),),
             "/incoming/dsif",
-            private_key=key.private,
+            private_key=fixed(key.private),
             timeout=10,
         )
 
@@ -152,7 +153,9 @@ def open_ssh() -> Iterator[OpenSsh]:
             account = pwd.getpwnam(name)
             os.chown(incoming, account.pw_uid, account.pw_gid)
             pinned = fingerprint(b64decode(host_key.public.split()[1]))
-            address = Address("127.0.0.1", port, name, (pinned,), str(incoming), private_key=key.private, timeout=10)
+            address = Address(
+                "127.0.0.1", port, name, (pinned,), str(incoming), private_key=fixed(key.private), timeout=10
+            )
             with _daemon(base, port):
                 yield OpenSsh(base, address, password)
         finally:

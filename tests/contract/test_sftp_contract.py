@@ -22,6 +22,7 @@ from shared.adapters.sftp import SftpTransfer
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import ConfigurationError, DataRefused, NetworkFailure, PartnerRefused, PartnerUnavailable
 from tests.contract.sftp_servers import PATH, Server, embedded, new_key, open_ssh, with_password
+from tests.fakes.secrets import fixed
 
 Result = TypeVar("Result")
 NAME = "0194a0b4-b1f4-7a13-9d8a-5c93fbf6c4ba.csv"
@@ -178,7 +179,7 @@ def test_a_host_key_that_is_being_rotated_is_accepted(server: Server) -> None:
 
 
 def test_a_wrong_key_is_told_by_the_names_of_the_settings(server: Server) -> None:
-    stranger = replace(server.address, private_key=new_key().private)
+    stranger = replace(server.address, private_key=fixed(new_key().private))
     with pytest.raises(ConfigurationError) as refusal:
         transfer(stranger, retries=3).deliver(NAME, CONTENT)
     assert [one.field for one in refusal.value.problems] == ["SFTP_USERNAME, SFTP_PRIVATE_KEY, SFTP_PASSWORD"]
@@ -190,7 +191,7 @@ def test_a_password_lets_in_and_a_wrong_one_is_told_without_being_shown(server: 
         pytest.skip("sshd checks passwords only as root")
     transfer(with_password(server)).deliver(NAME, CONTENT)
     assert lying_in(server) == {NAME: CONTENT}
-    wrong = replace(with_password(server), password="not the password")
+    wrong = replace(with_password(server), password=fixed("not the password"))
     with pytest.raises(ConfigurationError) as refusal:
         transfer(wrong).deliver(NAME, CONTENT)
     assert "SFTP_PASSWORD" in refusal.value.message
@@ -215,7 +216,7 @@ def test_a_folder_that_is_closed_to_us_is_told(server: Server) -> None:
 def test_nobody_listening_is_a_passing_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    address = Address("127.0.0.1", port, "hub", ("SHA256:" + "A" * 43,), "/incoming", password="x", timeout=2)
+    address = Address("127.0.0.1", port, "hub", ("SHA256:" + "A" * 43,), "/incoming", password=fixed("x"), timeout=2)
     with pytest.raises(NetworkFailure):
         transfer(address, retries=1).deliver(NAME, CONTENT)
 
@@ -223,13 +224,15 @@ def test_nobody_listening_is_a_passing_failure() -> None:
 def test_a_server_that_says_nothing_is_a_passing_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        address = Address("127.0.0.1", port, "hub", ("SHA256:" + "A" * 43,), "/incoming", password="x", timeout=0.3)
+        address = Address(
+            "127.0.0.1", port, "hub", ("SHA256:" + "A" * 43,), "/incoming", password=fixed("x"), timeout=0.3
+        )
         with pytest.raises(PartnerUnavailable):
             transfer(address).deliver(NAME, CONTENT)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../other.csv", "a/b.csv"])
 def test_a_path_is_no_file_name(name: str) -> None:
-    address = Address("127.0.0.1", 1, "hub", ("SHA256:" + "A" * 43,), "/incoming", password="x")
+    address = Address("127.0.0.1", 1, "hub", ("SHA256:" + "A" * 43,), "/incoming", password=fixed("x"))
     with pytest.raises(ValueError, match="file name"):
         transfer(address).deliver(name, CONTENT)

@@ -18,6 +18,7 @@ from shared.incentives.calculation_id import calculation_id
 from shared.incentives.calculation_runs import CalculationRunStore
 from shared.incentives.calculation_store import CalculationStore
 from shared.incentives.context import IncentiveContext
+from shared.incentives.plan_versions import PlanVersionStore
 from shared.kernel.errors import HubError, PartnerRefused
 from shared.kernel.file_transfer import DeliveredFile
 from shared.kernel.message import Message
@@ -201,6 +202,7 @@ class World:
             staff_member=lambda _employee, _period: None,
             calculations=CalculationStore(self.tables.table("Calculations"), "default"),
             runs=CalculationRunStore(self.tables.table("CalculationRuns"), "default"),
+            plan_versions=PlanVersionStore(self.tables.table("PlanVersions"), "default"),
             inbox=self.blobs.container("calculations-inbox"),
             quarantine=self.blobs.container("calculations-quarantine"),
         )
