@@ -81,6 +81,7 @@ class Trial:
         for path in sandbox.sftp.files():
             (sandbox.sftp.root / path.lstrip("/")).unlink()
         settings = {"AzureWebJobsStorage": azurite.connection_string, "HUB_TENANT": name}
+        settings["EXPORT_LEASE_SECONDS"] = str(LEASE - 30)
         self.environment = environment(sandbox, **settings)
         self.hub = Hub(self.environment)
         employ(self.hub, *DUE)
