@@ -24,7 +24,8 @@ import azure.storage.queue
 import paramiko
 import requests
 
-from functions.payroll import carry_on_payroll_export, export_payroll
+from functions.payroll import carry_on_payroll_export
+from functions.scheduled import export_payroll
 from shared.adapters.blobs import AzureContainer
 from shared.adapters.http import PartnerClient
 from shared.adapters.queues import StorageQueues
@@ -105,7 +106,7 @@ def work(order: dict[str, Any]) -> None:
             case "start":
                 _start(hub, order)
             case "timer":
-                export_payroll(None)  # it does not look at what fired it
+                export_payroll(hub, "")
             case "handle":
                 carry_on_payroll_export(func.QueueMessage(body=b64decode(order["body"])))
             case "start and work":
