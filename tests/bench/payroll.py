@@ -1,6 +1,6 @@
 """One payroll export in this process, measured; and the floor: the same reads, writes, POST and upload, nothing else.
 
-Run as a child process by the bench, `prepare` and then `measure` with the number of records, so that memory is that of
+Run as a child process by the bench, `prepare` and then `time` with the number of records, so that memory is that of
 an export alone; or `memory`, on tables that are played. Prints one JSON line.
 """
 
@@ -45,6 +45,7 @@ def run_export(hub: Hub, period: str) -> dict[str, Any]:
     drain(hub, "payroll-exports", lambda message: handle_export_message(hub.payroll, message))
     seconds = time.perf_counter() - began
     export = hub.payroll.exports.get(begun.export_id)
+    assert (export.status.value, export.records_accepted) == ("Completed", export.totals.record_count), export.failure
     return {
         "seconds": seconds,
         "records": export.totals.record_count,
