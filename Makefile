@@ -9,11 +9,15 @@ DATE ?= 2025-01-15
 FAULTS ?= 0
 
 .PHONY: demo start mail-preview test test-all lint type unit bench environment test-environment package lock \
-	second-python clean
+	second-python openssh clean
 
 environment: $(VENV)/.installed local/azurite/node_modules/.installed
 
-test-environment: environment $(VENV)/.test-installed
+test-environment: environment openssh $(VENV)/.test-installed
+
+# The SFTP tests start a real OpenSSH server.
+openssh:
+	@sh scripts/install_openssh.sh
 
 $(VENV)/.installed: requirements.txt constraints.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; set PYTHON=")'

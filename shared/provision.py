@@ -3,6 +3,8 @@
 Everything is created when first written to as well; creating it beforehand saves the failed first tries.
 """
 
+from contextlib import suppress
+
 from shared.adapters.storage_account import StorageAccount
 
 TABLES = (
@@ -64,9 +66,8 @@ def provision(account: StorageAccount) -> None:
     for table in TABLES:
         account.tables.create_table_if_not_exists(table)
     for container in CONTAINERS:
-        try:
+        with suppress(ResourceExistsError):
             account.blobs.create_container(container)
-        except ResourceExistsError:
-            continue
     for queue in QUEUES:
-        account.queues.create_queue(queue)
+        with suppress(ResourceExistsError):
+            account.queues.create_queue(queue)

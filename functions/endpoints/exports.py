@@ -9,10 +9,10 @@ from shared.kernel.blob import BlobMissing
 from shared.kernel.errors import NotFound
 from shared.kernel.pay_period import parse_period
 from shared.payroll.export_store import exports_of
+from shared.payroll.notices import summary
 from shared.payroll.queries import whole
 from shared.payroll.run import resume_export
 from shared.payroll.start import ExportRequest, start_export
-from shared.payroll.steps import summary
 
 
 class TriggerBody(BaseModel):

@@ -22,6 +22,7 @@ KINDS = (
     "huge-page",
     "answer-lost",
     "wrong-totals",
+    "known-key",
 )
 
 

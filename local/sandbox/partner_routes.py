@@ -46,6 +46,8 @@ def _batch(sandbox: "Sandbox", request: Request) -> Answer:
     if fault and fault.kind == "wrong-totals":
         totals = answer["controlTotals"]
         return as_json(answer | {"controlTotals": totals | {"recordCount": totals["recordCount"] - 1}})
+    if fault and fault.kind == "known-key":
+        return as_json(answer, 409)
     if fault and fault.kind == "answer-lost":
         fault.kind = "reset"
     return with_fault(request, as_json(answer), fault) if fault else as_json(answer)

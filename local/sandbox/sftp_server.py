@@ -7,6 +7,7 @@ import tempfile
 import threading
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from io import StringIO
@@ -22,19 +23,24 @@ from paramiko.common import (
     OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
     OPEN_SUCCEEDED,
 )
-from paramiko.sftp import SFTP_EOF, SFTP_FAILURE, SFTP_OK
+from paramiko.sftp import SFTP_EOF, SFTP_FAILURE, SFTP_OK, SFTP_PERMISSION_DENIED
 from typing_extensions import Buffer
 
 USERNAME, PASSWORD = "hub", "sftp-password"
-FAULTS = ("reset", "cut-half", "before-rename", "disk-full")
-"""When the next session ends: at once, after half an upload, before its rename; or the disk is full."""
+FAULTS = ("reset", "cut-half", "before-rename", "disk-full", "forbidden")
+"""When the next session ends: at once, after half an upload, before its rename; or the disk is full, or not ours."""
 
 
 class SftpServer:
     """Serves a folder on 127.0.0.1 until closed. The host key is the same everywhere: it protects nothing."""
 
-    def __init__(self, port: int = 0, root: Path | None = None) -> None:
-        """Take the port (0: any free one) and listen. OSError when it is taken."""
+    def __init__(self, port: int = 0, root: Path | None = None, *, authorized_key: str = "") -> None:
+        """Take the port (0: any free one) and listen. OSError when it is taken.
+
+        `authorized_key` is a public key that is let in, beside the password.
+        """
+        self.logins: list[str] = []
+        self._authorized_key = authorized_key
         self._temporary = None if root else Path(tempfile.mkdtemp(prefix="sandbox-sftp-"))
         self.root = root or self._temporary or Path()
         (self.root / "incoming" / "dsif").mkdir(parents=True, exist_ok=True)
@@ -70,6 +76,8 @@ class SftpServer:
     def close(self) -> None:
         """Stop serving, remove what was kept in a temporary folder."""
         self._closing = True
+        with suppress(OSError):  # on some systems a listening socket cannot be shut down: closing it is enough there
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would leave accept() waiting
         self._listener.close()
         for transport in self._transports:
             transport.close()
@@ -94,17 +102,29 @@ class SftpServer:
             session = _Session(self.root, fault, transport.close)
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files, session)
             try:
-                transport.start_server(server=_Login())
+                transport.start_server(server=_Login(self._authorized_key, self.logins))
             except (paramiko.SSHException, EOFError, OSError):
                 transport.close()
 
 
 class _Login(paramiko.ServerInterface):
+    """Lets the hub in; `logins` notes with what a client tried."""
+
+    def __init__(self, authorized_key: str, logins: list[str]) -> None:
+        self._authorized_key = authorized_key
+        self._logins = logins
+
     def check_auth_password(self, username: str, password: str) -> int:
+        self._logins.append("password")
         return AUTH_SUCCESSFUL if (username, password) == (USERNAME, PASSWORD) else AUTH_FAILED
 
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self._logins.append("publickey")
+        known = self._authorized_key.split()[1:2] == [key.get_base64()]
+        return AUTH_SUCCESSFUL if known and username == USERNAME else AUTH_FAILED
+
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - paramiko's signature
-        return "password"
+        return "password,publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
@@ -169,10 +189,19 @@ class _Files(paramiko.SFTPServerInterface):
         except OSError as error:
             return _code(error)
 
+    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
+        try:
+            entries = list(_real(self._session.root, path).iterdir())
+            return [paramiko.SFTPAttributes.from_stat(entry.stat(), entry.name) for entry in entries]
+        except OSError as error:
+            return _code(error)
+
     def lstat(self, path: str) -> paramiko.SFTPAttributes | int:
         return self.stat(path)
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:  # noqa: ARG002
+        if self._session.fault == "forbidden":
+            return SFTP_PERMISSION_DENIED
         writing = bool(flags & (os.O_WRONLY | os.O_RDWR))
         try:
             descriptor = os.open(_real(self._session.root, path), flags, 0o600)

@@ -20,7 +20,7 @@ from shared.adapters.telemetry.current import current_traceparent
 from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock, utc_now
-from shared.kernel.errors import CircuitOpen, ContractBroken, PartnerRefused, PartnerUnavailable
+from shared.kernel.errors import CircuitOpen, ContractBroken, MalformedResponse, PartnerRefused, PartnerUnavailable
 
 Result = TypeVar("Result")
 
@@ -65,8 +65,8 @@ class Call:
     """One request to a partner.
 
     `idempotency_key` comes from business identity and makes a write retryable. `accept` are statuses beyond 2xx that
-    are answers, not errors. `check` looks at the answer inside retry and breaker: a MalformedResponse that it raises
-    counts and is retried as any other.
+    are answers, not errors, unless `check` finds them malformed. `check` looks at the answer inside retry and breaker:
+    a MalformedResponse that it raises counts and is retried as any other.
     """
 
     method: str
@@ -154,11 +154,17 @@ class PartnerClient:
         return self.request_json(call).json
 
     def post_body(
-        self, path: str, body: bytes, *, idempotency_key: str, check: Callable[[Any], object] | None = None
+        self,
+        path: str,
+        body: bytes,
+        *,
+        idempotency_key: str,
+        check: Callable[[Any], object] | None = None,
+        accept: frozenset[int] = frozenset(),
     ) -> Any:  # noqa: ANN401 - JSON
         """Send JSON that is written already under an idempotency key, return the parsed answer."""
         headers = {"Content-Type": "application/json"}
-        call = Call("POST", path, headers=headers, body=body, idempotency_key=idempotency_key)
+        call = Call("POST", path, headers=headers, body=body, idempotency_key=idempotency_key, accept=accept)
         return self.request_json(call, check=check).json
 
     def request_json(self, call: Call, *, check: Callable[[Any], object] | None = None) -> Answer:
@@ -248,8 +254,13 @@ class PartnerClient:
         error = error_of(self._adapter_id, label, answer, self._clock)
         if error and answer.status not in call.accept:
             raise error
-        if call.check:
-            call.check(answer)
+        try:
+            if call.check:
+                call.check(answer)
+        except MalformedResponse:
+            if error:  # the status was accepted for what its body might have said
+                raise error from None
+            raise
         return answer
 
     def _headers(self, call: Call, token: str | None) -> dict[str, str]:

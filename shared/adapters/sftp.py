@@ -1,12 +1,16 @@
 """SFTP: a file lies on the server under its name, whole or not at all (INC-54, INC-56).
 
-It is written as `<name>.part`, read back, compared, and only then renamed. Killed anywhere and done again, it ends in
-one file with the right content. The server is known by its pinned host key and by nothing else.
+It is written under a temporary name that no other attempt has, read back, compared, and only then renamed: of two
+that deliver at once, neither writes into what the other renames. Killed anywhere and done again, it ends in one file
+with the right content; what dead attempts left behind is removed. The server is known by its pinned host key and by
+nothing else.
 """
 
+import logging
+import secrets
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -31,6 +35,8 @@ from shared.kernel.secret import Secret
 
 if TYPE_CHECKING:
     from paramiko import PKey, SFTPClient, Transport
+
+_log = logging.getLogger(__name__)
 
 PARTNER = "payroll-sftp"
 _PIECE = 32 * 1024
@@ -113,15 +119,15 @@ class SftpTransfer:
         with self._session(log_in) as sftp:
             there = _stored(sftp, path)
             if there is None:
-                _upload(sftp, f"{path}.part", content)
-                written = _stored(sftp, f"{path}.part")
+                part = f"{path}.{secrets.token_hex(4)}.part"
+                _upload(sftp, part, content)
+                written = _stored(sftp, part)
                 if written is None or (written.size, written.sha256) != (wanted.size, wanted.sha256):
                     raise NetworkFailure(PARTNER, f"{name} did not arrive whole")
-                _rename(sftp, f"{path}.part", path)
+                _rename(sftp, part, path)
             elif there != wanted:
                 raise DataRefused(f"{path} lies on the SFTP server already, with another content: look at it first")
-            else:
-                _remove(sftp, f"{path}.part")
+            _remove_parts(sftp, path)
         return wanted
 
     @contextmanager
@@ -203,18 +209,28 @@ def _stored(sftp: "SFTPClient", path: str) -> DeliveredFile | None:
 def _rename(sftp: "SFTPClient", old: str, new: str) -> None:
     """Rename at once where the server can (OpenSSH), else as SFTP version 3 does, which never replaces a file."""
     try:
-        sftp.posix_rename(old, new)
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        sftp.rename(old, new)
-
-
-def _remove(sftp: "SFTPClient", path: str) -> None:
-    try:
-        sftp.remove(path)
+        try:
+            sftp.posix_rename(old, new)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            sftp.rename(old, new)
     except FileNotFoundError:
+        raise NetworkFailure(PARTNER, "another attempt was faster and removed this one's temporary file") from None
+
+
+def _remove_parts(sftp: "SFTPClient", path: str) -> None:
+    """Remove what attempts that died left behind."""
+    directory, _, name = path.rpartition("/")
+    try:
+        entries = sftp.listdir(directory or "/")
+    except PermissionError:
+        _log.warning("the SFTP server does not let us list: a torn .part file of %s may lie there", name)
         return
+    for entry in entries:
+        if entry.startswith(f"{name}.") and entry.endswith(".part"):
+            with suppress(FileNotFoundError):
+                sftp.remove(f"{directory}/{entry}")
 
 
 def _private_key(text: str) -> "PKey":

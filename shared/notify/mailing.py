@@ -207,7 +207,8 @@ def _export_values(data: Mapping[str, Any]) -> dict[str, object]:
 _TITLES = {
     "dead-letter.created": "A message was given up",
     "export.stopped": "A payroll export has stopped",
-    "export.blocked": "A payroll export cannot begin",
+    "export.blocked": "A payroll export is not done",
+    "export.withheld": "Employees are missing in a payroll export",
     "employee-sync.failed": "The employee sync did not go well",
     "calculations-file.refused": "A file of calculations was refused",
 }

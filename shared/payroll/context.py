@@ -74,5 +74,5 @@ class PayrollContext:
     payees: Callable[[], Mapping[str, Payee]]
     payroll: Callable[[], PayrollClient]
     transfer: Callable[[], FileTransfer]
-    hold: Callable[[str], AbstractContextManager[object]]
-    """Opens while nobody else works on the export of that ID; Busy otherwise."""
+    hold: Callable[[str], AbstractContextManager[Callable[[], None]]]
+    """Opens while nobody else works on the export of that ID, and gives what prolongs this; Busy otherwise."""

@@ -38,6 +38,11 @@ class ExportStatus(StrEnum):
     STOPPED = "Stopped"
     """Something is wrong that a person must look at; it goes on by being resumed."""
 
+    @property
+    def final(self) -> bool:
+        """Tell whether nothing follows any more."""
+        return self in (ExportStatus.COMPLETED, ExportStatus.EMPTY)
+
 
 @dataclass(frozen=True)
 class ControlTotals:
@@ -80,6 +85,10 @@ class Export:
     records_accepted: int = 0
     records_rejected: int = 0
     accepted_minor: int = 0
+    answer_blob: str = ""
+    """Payroll's answer in container `exports`."""
+    stops: int = 0
+    """How often it was stopped: each stop is told anew."""
     failure_code: str = ""
     failure: str = ""
     progress_at: datetime | None = None
@@ -95,11 +104,6 @@ class Export:
     def csv_blob(self) -> str:
         """The archived CSV in container `exports`."""
         return f"{self.period}/{self.export_id}.csv"
-
-    @property
-    def answer_blob(self) -> str:
-        """Payroll's answer in container `exports`."""
-        return f"{self.period}/{self.export_id}.answer.json"
 
     @property
     def file_name(self) -> str:

@@ -1,6 +1,6 @@
 """Payroll's API: `POST /api/v1/incentives/batch` (INC-53)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Protocol
@@ -13,15 +13,26 @@ from shared.payroll.export import ControlTotals
 
 PARTNER = "payroll"
 PATH = "/api/v1/incentives/batch"
+_KNOWN_KEY = frozenset({409})
+"""With this some systems answer a key that they know, the first answer in the body: it is the answer."""
 
 
 class PayrollClient(Protocol):
     """The port to payroll's API: authenticated, retried under the idempotency key, bounded."""
 
     def post_body(
-        self, path: str, body: bytes, *, idempotency_key: str, check: Callable[[Any], object] | None = None
+        self,
+        path: str,
+        body: bytes,
+        *,
+        idempotency_key: str,
+        check: Callable[[Any], object] | None = None,
+        accept: frozenset[int] = frozenset(),
     ) -> Any:  # noqa: ANN401 - JSON
-        """Send JSON as it is, return the parsed answer. `check` looks at it inside the retry."""
+        """Send JSON as it is, return the parsed answer. `check` looks at it inside the retry.
+
+        An error status in `accept` is an answer where its body passes the check, and an error where it does not.
+        """
         ...
 
 
@@ -42,7 +53,7 @@ class _Rejected(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     employeeId: str  # noqa: N815
-    reason: str = "no reason given"
+    reason: str | None = None
 
 
 class _Answer(BaseModel):
@@ -59,7 +70,7 @@ class _Answer(BaseModel):
 
 @dataclass(frozen=True)
 class BatchAnswer:
-    """What payroll says. `rejected`: employee ID -> reason."""
+    """What payroll says. `rejected`: employee ID -> reason, which is never empty."""
 
     batch_id: str
     status: str
@@ -72,7 +83,14 @@ class BatchAnswer:
 
 def post_batch(client: PayrollClient, export_id: str, body: bytes) -> BatchAnswer:
     """Send a batch under its export's ID: however often it is sent, payroll pays it once. Partner errors."""
-    return read_answer(client.post_body(PATH, body, idempotency_key=export_id, check=read_answer))
+
+    def check(answer: object) -> None:
+        found = read_answer(answer).batch_id
+        if found != export_id:
+            raise MalformedResponse(PARTNER, f"the answer to batch {export_id} is about batch {found[:60]!r}")
+
+    answer = client.post_body(PATH, body, idempotency_key=export_id, check=check, accept=_KNOWN_KEY)
+    return read_answer(answer)
 
 
 def read_answer(answer: object) -> BatchAnswer:
@@ -88,6 +106,16 @@ def read_answer(answer: object) -> BatchAnswer:
         found.payrollBatchId,
         found.recordsAccepted,
         found.recordsRejected,
-        {one.employeeId: one.reason[:500] for one in found.rejectedRecords},
+        _reasons(found.rejectedRecords),
         ControlTotals(found.controlTotals.recordCount, found.controlTotals.totalAmount),
     )
+
+
+def _reasons(rejected: Sequence[_Rejected]) -> dict[str, str]:
+    """Return the reason of each rejected employee; one who is named twice has both."""
+    reasons: dict[str, str] = {}
+    for one in rejected:
+        reason = (one.reason or "").strip() or "no reason given"
+        before = reasons.get(one.employeeId)
+        reasons[one.employeeId] = f"{before}; {reason}" if before else reason
+    return {employee_id: reason[:500] for employee_id, reason in reasons.items()}

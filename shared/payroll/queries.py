@@ -5,7 +5,8 @@ from typing import Any
 from shared.kernel.money import amount_text
 from shared.payroll.context import PayrollContext
 from shared.payroll.export import STEPS, Export
-from shared.payroll.steps import rejected_records, summary
+from shared.payroll.notices import summary
+from shared.payroll.steps import rejected_records
 
 
 def whole(context: PayrollContext, export: Export) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from datetime import timedelta
 from time import monotonic
 
 from shared.kernel.clock import to_iso
-from shared.kernel.errors import Conflict, DataRefused, HubError
-from shared.kernel.message import Message, new_message
+from shared.kernel.errors import Conflict, DataRefused, HubError, NotFound
+from shared.kernel.message import Message
 from shared.kernel.table import RowChanged
-from shared.payroll.context import NOTIFICATION_QUEUE, PayrollContext
+from shared.payroll.context import PayrollContext
 from shared.payroll.export import STEPS, Export, ExportStatus, Step
+from shared.payroll.notices import tell_stopped
 from shared.payroll.start import enqueue_export
 from shared.payroll.steps import DO
 
@@ -23,53 +24,70 @@ _STALLED_AFTER = timedelta(minutes=15)
 
 def handle_export_message(context: PayrollContext, message: Message) -> None:
     """Do what a message of the queue `payroll-exports` asks for. Idempotent by export and step."""
-    if message.type != "payroll.export":
-        raise DataRefused(f"message {message.id!r} asks for {message.type!r}, which payroll does not know")
-    carry_on(context, str(message.data["exportId"]))
+    export_id = message.data.get("exportId")
+    if message.type != "payroll.export" or not isinstance(export_id, str):
+        raise DataRefused(
+            f"message {message.id!r} asks for {message.type!r} of {export_id!r}: payroll does not know it"
+        )
+    carry_on(context, export_id)
 
 
 def carry_on(context: PayrollContext, export_id: str) -> Export:
-    """Do the steps that are left. Busy while another worker does them."""
-    with context.hold(export_id):
+    """Do the steps that are left. Busy while another worker does them, or when one has taken over."""
+    with context.hold(export_id) as hold_on:
         export = context.exports.get(export_id)
         began = monotonic()
         while export.status is ExportStatus.RUNNING and export.step:
-            step = export.step
             try:
-                export = _record(context, DO[step](context, export), step)
-            except DataRefused as error:
-                return stop_export(context, export, error)
+                export = _do(context, export, export.step)
             except RowChanged:
-                # Another worker recorded something meanwhile: what it wrote counts.
+                # Somebody recorded something meanwhile: what he wrote counts.
                 export = context.exports.get(export_id)
+            hold_on()
             if monotonic() - began > _SLICE and export.status is ExportStatus.RUNNING:
                 enqueue_export(context, export)
-                break
+                return export
+        if export.status is ExportStatus.STOPPED:
+            tell_stopped(context, export)
         return export
 
 
 def give_up_export(context: PayrollContext, message: Message, error: HubError) -> None:
-    """Let an export whose message was parked stop, with the reason."""
+    """Let an export whose message was parked stop, with the reason. Idempotent by export."""
     export_id = message.data.get("exportId")
-    if isinstance(export_id, str):
+    if not isinstance(export_id, str):
+        return
+    try:
         export = context.exports.get(export_id)
-        if export.status is ExportStatus.RUNNING:
-            stop_export(context, export, error)
+    except NotFound:
+        return
+    if export.status is ExportStatus.RUNNING:
+        try:
+            export = stop_export(context, export, error)
+        except RowChanged:
+            return  # another worker has got on with it since
+    if export.status is ExportStatus.STOPPED:
+        tell_stopped(context, export)
 
 
 def stop_export(context: PayrollContext, export: Export, error: HubError) -> Export:
-    """Stop an export where it is, and alert: a person must look at it."""
+    """Stop an export where it is: a person must look at it, and `tell_stopped` says so afterwards.
+
+    RowChanged when it has gone on meanwhile: then there is nothing to stop.
+    """
+    stopped = context.exports.save(
+        replace(
+            export,
+            status=ExportStatus.STOPPED,
+            stops=export.stops + 1,
+            failure_code=error.code,
+            failure=error.message[:2000],
+            progress_at=context.clock(),
+        )
+    )
     extra = {"alert": "high", "event": "export.stopped", "exportId": export.export_id, "reason": error.code}
     _log.error("payroll export %s stops at %s: %s", export.export_id, export.step, error.code, extra=extra)
-    stopped = replace(
-        export,
-        status=ExportStatus.STOPPED,
-        failure_code=error.code,
-        failure=error.message[:2000],
-        progress_at=context.clock(),
-    )
-    _alert(context, stopped)
-    return context.exports.save(stopped)
+    return stopped
 
 
 def resume_export(context: PayrollContext, export_id: str) -> Export:
@@ -77,15 +95,19 @@ def resume_export(context: PayrollContext, export_id: str) -> Export:
 
     Conflict when it is finished. One that is running is queued again: that does no harm.
     """
-    export = context.exports.get(export_id)
-    if export.status in (ExportStatus.COMPLETED, ExportStatus.EMPTY):
-        raise Conflict(f"export {export_id} is {export.status}: there is nothing to resume")
-    if export.status is ExportStatus.STOPPED:
-        step = Step.POST if export.step is Step.VERIFY else export.step
-        going_on = replace(export, status=ExportStatus.RUNNING, step=step, progress_at=context.clock())
-        export = context.exports.save(replace(going_on, failure="", failure_code=""))
-    enqueue_export(context, export)
-    return export
+    while True:
+        export = context.exports.get(export_id)
+        if export.status.final:
+            raise Conflict(f"export {export_id} is {export.status}: there is nothing to resume")
+        if export.status is ExportStatus.STOPPED:
+            step = Step.POST if export.step is Step.VERIFY else export.step
+            going_on = replace(export, status=ExportStatus.RUNNING, step=step, progress_at=context.clock())
+            try:
+                export = context.exports.save(replace(going_on, failure="", failure_code=""))
+            except RowChanged:
+                continue
+        enqueue_export(context, export)
+        return export
 
 
 def wake_stalled_exports(context: PayrollContext) -> list[str]:
@@ -97,6 +119,14 @@ def wake_stalled_exports(context: PayrollContext) -> list[str]:
             enqueue_export(context, export)
             woken.append(export.export_id)
     return woken
+
+
+def _do(context: PayrollContext, export: Export, step: Step) -> Export:
+    """Do a step and record it, or stop where it must not be done. RowChanged."""
+    try:
+        return _record(context, DO[step](context, export), step)
+    except DataRefused as error:
+        return stop_export(context, export, error)
 
 
 def _record(context: PayrollContext, export: Export, step: Step) -> Export:
@@ -117,22 +147,3 @@ def _record(context: PayrollContext, export: Export, step: Step) -> Export:
             finished_at=now if done else None,
         )
     )
-
-
-def _alert(context: PayrollContext, export: Export) -> None:
-    message = new_message(
-        message_id=f"{export.export_id}-stopped-{export.step}-{len(export.completed)}",
-        message_type="export.stopped",
-        tenant=context.tenant,
-        now=context.clock(),
-        subject=export.export_id,
-        correlation_id=export.export_id,
-        data={
-            "exportId": export.export_id,
-            "period": export.period,
-            "step": export.step.value if export.step else "",
-            "failureCode": export.failure_code,
-            "failure": export.failure,
-        },
-    )
-    context.queues.send(NOTIFICATION_QUEUE, message)

@@ -3,11 +3,10 @@
 import logging
 from datetime import datetime, timedelta
 
-from shared.kernel.clock import to_iso
 from shared.kernel.errors import Conflict
-from shared.kernel.message import new_message
 from shared.kernel.pay_period import PayPeriod, period_of
-from shared.payroll.context import NOTIFICATION_QUEUE, PayrollContext
+from shared.payroll.context import PayrollContext
+from shared.payroll.notices import tell_not_done
 from shared.payroll.run import wake_stalled_exports
 from shared.payroll.start import ExportRequest, start_export
 
@@ -15,6 +14,8 @@ _log = logging.getLogger(__name__)
 
 LATE_AFTER = timedelta(hours=25)
 _BY = "ExportPayroll"
+_LOOKED_AT = 3
+"""Periods that are looked at: one that could not be exported while it was the last is not forgotten for the next."""
 
 
 def deadline_of(context: PayrollContext, period: PayPeriod) -> datetime:
@@ -23,50 +24,62 @@ def deadline_of(context: PayrollContext, period: PayPeriod) -> datetime:
     return datetime.combine(day, context.rules.deadline_time, context.rules.time_zone)
 
 
-def last_due_period(context: PayrollContext, now: datetime) -> PayPeriod:
-    """Return the last period whose deadline has passed."""
-    day = now.astimezone(context.rules.time_zone).date()
-    period = period_of(day, context.rules.pay_calendar)
-    while now < deadline_of(context, period):
-        period = period_of(period.first_day - timedelta(days=1), context.rules.pay_calendar)
-    return period
+def due_periods(context: PayrollContext, now: datetime) -> list[PayPeriod]:
+    """Return the last periods whose deadline has passed, the oldest first."""
+    calendar = context.rules.pay_calendar
+    period = period_of(now.astimezone(context.rules.time_zone).date(), calendar)
+    found: list[PayPeriod] = []
+    while len(found) < _LOOKED_AT:
+        if now >= deadline_of(context, period):
+            found.append(period)
+        period = period_of(period.first_day - timedelta(days=1), calendar)
+    return found[::-1]
 
 
-def export_what_is_due(context: PayrollContext) -> str | None:
-    """Start the export of the last period that is due, unless that was done; return its ID. Idempotent by period.
+def export_what_is_due(context: PayrollContext) -> list[str]:
+    """Start the exports of periods that are due, each once after its deadline; return their IDs. Idempotent by period.
 
-    What stands in the way is told once a day, and critical when it has been so for 25 hours.
+    An export of before the deadline does not count: what was approved after it is due as well. What keeps a period
+    from being exported whole is told once a day, and is critical when it has been so for 25 hours.
     """
     wake_stalled_exports(context)
-    now = context.clock()
-    period = last_due_period(context, now)
-    if context.exports.last_of(period.name):
+    periods = due_periods(context, context.clock())
+    started = [_export_if_due(context, period, is_last=period is periods[-1]) for period in periods]
+    return [export_id for export_id in started if export_id]
+
+
+def _export_if_due(context: PayrollContext, period: PayPeriod, *, is_last: bool) -> str | None:
+    now, due = context.clock(), deadline_of(context, period)
+    late = now - due > LATE_AFTER
+    last = context.exports.last_of(period.name)
+    if last and not last.status.final:
+        if late:
+            reason = f"export {last.export_id} is {last.status}, its next step is {last.step}"
+            _tell(context, period, reason, "critical")
+        return None
+    if last and last.started_at >= due:
+        if left := sum(1 for _ in context.payables.approved(period.name)):
+            reason = (
+                f"{left} approved calculations are in no export: payroll refused them, they were withheld, or approved "
+                f"after export {last.export_id}. Put right what is wrong, then trigger a delta export"
+            )
+            _tell(context, period, reason, "high")
         return None
     try:
         return start_export(context, ExportRequest(period, "Timer", _BY)).export_id
     except Conflict as error:
-        late = now - deadline_of(context, period) > LATE_AFTER
-        if late and next(context.payables.approved(period.name), None) is not None:
-            extra = {"alert": "critical", "event": "export.late", "period": period.name}
-            _log.critical("the payroll export of %s is late: %s", period.name, error.message, extra=extra)
-        if late or context.payables.undecided(period.name):
-            _tell(context, period, error, late=late)
+        waiting = bool(context.payables.undecided(period.name)) or any(
+            True for _ in context.payables.approved(period.name)
+        )
+        if waiting:
+            _tell(context, period, error.message, "critical" if late else "high")
+        elif late and is_last and last is None:
+            _tell(context, period, error.message, "high")
         return None
 
 
-def _tell(context: PayrollContext, period: PayPeriod, error: Conflict, *, late: bool) -> None:
-    now = context.clock()
-    message = new_message(
-        message_id=f"export-due-{period.name}-{now.date().isoformat()}",
-        message_type="export.blocked",
-        tenant=context.tenant,
-        now=now,
-        subject=period.name,
-        data={
-            "period": period.name,
-            "reason": error.message,
-            "due": to_iso(deadline_of(context, period)),
-            "severity": "critical" if late else "high",
-        },
-    )
-    context.queues.send(NOTIFICATION_QUEUE, message)
+def _tell(context: PayrollContext, period: PayPeriod, reason: str, severity: str) -> None:
+    if severity == "critical":
+        extra = {"alert": "critical", "event": "export.late", "period": period.name}
+        _log.critical("the payroll export of %s is late: %s", period.name, reason, extra=extra)
+    tell_not_done(context, period.name, deadline_of(context, period), reason, severity)

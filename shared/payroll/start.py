@@ -25,7 +25,7 @@ class ExportRequest:
 
 
 def start_export(context: PayrollContext, request: ExportRequest) -> Export:
-    """Store an export and queue it; one that runs already is returned instead. Idempotent while it runs.
+    """Store an export and queue it; one that runs already is queued again and returned. Idempotent while it runs.
 
     Conflict, with the count and the IDs: nothing is approved, something waits for a decision, everything was exported.
     """
@@ -33,6 +33,8 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
     while True:
         last = context.exports.last_of(period)
         if last and last.status is ExportStatus.RUNNING:
+            # Whoever asks again may do so because the process died between storing and queueing.
+            enqueue_export(context, last)
             return last
         if last and last.status is ExportStatus.STOPPED:
             raise Conflict(f"export {last.export_id} of {period} is stopped ({last.failure_code}): resume that one")
@@ -82,5 +84,4 @@ def _check(context: PayrollContext, request: ExportRequest, last: Export | None)
 
 
 def _waiting(undecided: Sequence[str]) -> tuple[FieldProblem, ...]:
-
     return tuple(FieldProblem("calculations", f"{one} waits for a decision") for one in undecided[:_NAMED])

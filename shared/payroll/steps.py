@@ -7,18 +7,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
 
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import DataRefused
 from shared.kernel.keys import join_key
-from shared.kernel.message import new_message
 from shared.kernel.money import amount_text
 from shared.kernel.pay_period import parse_period
 from shared.payroll.batch import batch_body
-from shared.payroll.context import NOTIFICATION_QUEUE, PayrollContext, Settlement
+from shared.payroll.context import PayrollContext, Settlement
 from shared.payroll.csv_file import csv_content
 from shared.payroll.export import ControlTotals, Export, ExportStatus, Step
+from shared.payroll.notices import summary, tell_completed, tell_withheld
 from shared.payroll.payroll_api import BatchAnswer, post_batch
 from shared.payroll.records import PayRecord, Rules, Withheld, from_line, lines_in, records_of, to_line
 
@@ -43,6 +42,8 @@ def freeze(context: PayrollContext, export: Export) -> Export:
         else:
             count, total = count + 1, total + record.amount_minor
     learnt = replace(export, withheld=withheld.reasons, withheld_count=withheld.count, calculations=calculations)
+    if withheld.count:
+        tell_withheld(context, learnt)
     if not count and not settled_only:
         return replace(learnt, status=ExportStatus.EMPTY)
     name = f"{export.period}/{export.export_id}-{sha256(content).hexdigest()[:16]}.jsonl"
@@ -61,15 +62,21 @@ def archive(context: PayrollContext, export: Export) -> Export:
 
 
 def post(context: PayrollContext, export: Export) -> Export:
-    """Send the batch, under the same key and with the same bytes in every attempt; keep the answer."""
+    """Send the batch, under the same key and with the same bytes in every attempt; keep the answer.
+
+    The blob is named after the answer: a worker that was overtaken cannot change the one that the export names.
+    """
     if export.totals.record_count == 0:
         return replace(export, answered=ControlTotals())
     body = batch_body(export, _lines(context, export))
     answer = post_batch(context.payroll(), export.export_id, body)
     del body
-    context.archive.write(export.answer_blob, _answer_json(answer), content_type="application/json")
+    content = _answer_json(answer)
+    name = f"{export.period}/{export.export_id}-{sha256(content).hexdigest()[:16]}.answer.json"
+    context.archive.write(name, content, content_type="application/json")
     return replace(
         export,
+        answer_blob=name,
         payroll_batch_id=answer.payroll_batch_id,
         payroll_status=answer.status,
         answered=answer.totals,
@@ -143,18 +150,7 @@ def notify(context: PayrollContext, export: Export) -> Export:
     """Tell finance. Who receives it knows repeats by the message's ID."""
     rejected = _rejected(context, export)
     numbers = {one.employee_id: one.employee_number for one in _records(context, export) if one.employee_id in rejected}
-    records = [{"employeeNumber": numbers[key], "reason": reason} for key, reason in list(rejected.items())[:100]]
-    data = summary(export) | {"rejectedRecords": records}
-    message = new_message(
-        message_id=f"{export.export_id}-export.completed",
-        message_type="export.completed",
-        tenant=context.tenant,
-        now=context.clock(),
-        subject=export.export_id,
-        correlation_id=export.export_id,
-        data=data,
-    )
-    context.queues.send(NOTIFICATION_QUEUE, message)
+    tell_completed(context, export, [(numbers[key], reason) for key, reason in rejected.items()])
     return export
 
 
@@ -167,36 +163,6 @@ DO: Mapping[Step, Callable[[PayrollContext, Export], Export]] = {
     Step.SETTLE: settle,
     Step.NOTIFY: notify,
 }
-
-
-def summary(export: Export) -> dict[str, Any]:
-    """Return what a person wants to know of an export; money as decimal text."""
-    return {
-        "exportId": export.export_id,
-        "period": export.period,
-        "sequence": export.sequence,
-        "delta": export.sequence > 1,
-        "status": export.status.value,
-        "step": export.step.value if export.step else None,
-        "trigger": export.trigger,
-        "startedBy": export.started_by,
-        "startedAt": to_iso(export.started_at),
-        "finishedAt": to_iso(export.finished_at) if export.finished_at else None,
-        "currency": export.currency,
-        "controlTotals": {
-            "recordCount": export.totals.record_count,
-            "totalAmount": amount_text(export.totals.total_minor),
-        },
-        "calculations": export.calculations,
-        "payrollBatchId": export.payroll_batch_id or None,
-        "recordsAccepted": export.records_accepted,
-        "recordsRejected": export.records_rejected,
-        "acceptedAmount": amount_text(export.accepted_minor),
-        "withheld": export.withheld_count,
-        "fileName": export.file_name,
-        "failureCode": export.failure_code or None,
-        "failure": export.failure or None,
-    }
 
 
 def rejected_records(context: PayrollContext, export: Export) -> list[dict[str, str]]:
@@ -214,7 +180,7 @@ def _records(context: PayrollContext, export: Export) -> Iterator[PayRecord]:
 
 
 def _rejected(context: PayrollContext, export: Export) -> Mapping[str, str]:
-    if not export.payroll_batch_id:
+    if not export.answer_blob:
         return {}
     rejected: Mapping[str, str] = json.loads(context.archive.read(export.answer_blob))["rejected"]
     return rejected

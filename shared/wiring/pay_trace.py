@@ -10,7 +10,7 @@ from shared.incentives.queries import whole
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import NotFound
 from shared.kernel.money import amount_text
-from shared.payroll.steps import summary as export_summary
+from shared.payroll.notices import summary as export_summary
 from shared.sales.outcome import run_summary
 from shared.sales.trace import TracedDay, trace_sales
 

@@ -51,7 +51,7 @@ def build(hub: "Hub") -> PayrollContext:
         payees=payees,
         payroll=lambda: hub.payroll_client,
         transfer=lambda: hub.file_transfer,
-        hold=lambda export_id: hub.leases.hold(f"payroll-export-{export_id}", given.export_lease),
+        hold=lambda export_id: hub.leases.hold_on(f"payroll-export-{export_id}", given.export_lease),
     )
 
 

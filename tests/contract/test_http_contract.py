@@ -346,6 +346,27 @@ def test_an_accepted_status_is_an_answer() -> None:
     assert found.seconds > 0
 
 
+def test_an_accepted_status_whose_body_is_no_answer_is_an_error() -> None:
+    """A partner that knows an idempotency key may answer 409 with the first answer; any other 409 is a refusal."""
+
+    def check(content: object) -> None:
+        if content != {"batchId": "B1"}:
+            raise MalformedResponse("erp", "is no answer to the batch")
+
+    def post(url: str) -> object:
+        return make(url, retries=2).post_body("/x", b"{}", idempotency_key="B1", check=check, accept=frozenset({409}))
+
+    with Loopback(answer(409, b'{"batchId": "B1"}')) as partner:
+        assert post(partner.url) == {"batchId": "B1"}
+    for body, kind in ((b'{"error": "in progress"}', "application/json"), (b"<p>no</p>", "text/html")):
+        with Loopback(answer(409, body, content_type=kind)) as partner:
+            with pytest.raises(PartnerRefused) as refusal:
+                post(partner.url)
+            assert (refusal.value.status, len(partner.requests)) == (409, 1)
+    with Loopback(answer(200, b'{"error": "x"}')) as partner, pytest.raises(MalformedResponse):
+        post(partner.url)
+
+
 class Guard:
     """Notes the order in which the guards are passed."""
 

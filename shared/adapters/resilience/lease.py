@@ -1,6 +1,6 @@
 """Leases: one holder at a time of a named piece of work, across instances (RES-02). Table `Locks`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -59,5 +59,22 @@ class Leases:
         lease = self.acquire(name, duration)
         try:
             yield lease
+        finally:
+            self.release(lease)
+
+    @contextmanager
+    def hold_on(self, name: str, duration: float = DURATION) -> Iterator[Callable[[], None]]:
+        """Hold a lease for a block of several parts; it gets what prolongs the lease, to be called between them.
+
+        Busy when another has it, and LeaseLost from the prolonging when it was taken over meanwhile.
+        """
+        lease = self.acquire(name, duration)
+
+        def prolong() -> None:
+            nonlocal lease
+            lease = self.renew(lease, duration)
+
+        try:
+            yield prolong
         finally:
             self.release(lease)

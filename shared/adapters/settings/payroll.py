@@ -23,8 +23,8 @@ class PayrollSettings(Group):
     retry_first_delay: float = Field(default=2.0, alias="PAYROLL_RETRY_FIRST_DELAY", ge=0, le=8)
     earnings_code: str = Field(default="INCENT", alias="PAYROLL_EARNINGS_CODE", min_length=1, max_length=32)
     currency: str = Field(default="EUR", alias="PAYROLL_CURRENCY", pattern=r"^[A-Z]{3}$")
-    export_lease: float = Field(default=120.0, alias="EXPORT_LEASE_SECONDS", ge=0.5, le=600)
-    """An export whose worker died is taken up by another one after that."""
+    export_lease: float = Field(default=600.0, alias="EXPORT_LEASE_SECONDS", ge=0.5, le=600)
+    """An export whose worker died is taken up by another one after that; longer than a step with all its retries."""
     approval_deadline: str = Field(
         default="5 18:00", alias="APPROVAL_DEADLINE", pattern=r"^[0-9]{1,2} ([01][0-9]|2[0-3]):[0-5][0-9]$"
     )

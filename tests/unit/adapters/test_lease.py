@@ -107,3 +107,25 @@ def test_tokens_grow_and_never_two_hold(steps: list[tuple[str, int]]) -> None:
                 del held[number]
             else:
                 assert mine.token == last
+
+
+def test_a_lease_that_is_prolonged_between_the_parts_of_the_work_outlives_its_duration() -> None:
+    world = World()
+    with world.leases[0].hold_on("x", 10) as prolong:
+        for _ in range(5):
+            world.time.advance(8)
+            prolong()
+            with pytest.raises(Busy):
+                world.leases[1].acquire("x")
+    assert world.leases[1].acquire("x").token == 2
+
+
+def test_whoever_was_taken_over_learns_it_when_prolonging_and_releases_nothing() -> None:
+    world = World()
+    with world.leases[0].hold_on("x", 10) as prolong:
+        world.time.advance(11)
+        world.leases[1].acquire("x", 60)
+        with pytest.raises(LeaseLost):
+            prolong()
+    with pytest.raises(Busy):
+        world.leases[0].acquire("x")

@@ -1,0 +1,116 @@
+"""INC-50, INC-51: when an export begins, and when it is refused with the count and the IDs."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.incentives.calculation import State
+from shared.kernel.errors import Conflict
+from shared.payroll.context import EXPORT_QUEUE
+from shared.payroll.export import ExportStatus, Step
+from tests.unit.payroll.world import PERIOD, World
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.hire("E1", "E2", "E3")
+    return world
+
+
+def test_it_is_stored_and_queued(world: World) -> None:
+    world.calculation("E1", 100)
+    export = world.trigger()
+    assert (export.status, export.step, export.sequence) == (ExportStatus.RUNNING, Step.FREEZE, 1)
+    assert (export.trigger, export.started_by, export.currency) == ("Api", "admin", "EUR")
+    [message] = world.queues.messages(EXPORT_QUEUE)
+    assert message.data == {"exportId": export.export_id}
+    assert message.correlationid == export.export_id
+
+
+@pytest.mark.parametrize(
+    "states",
+    [[], [State.DRAFT], [State.REJECTED], [State.EXPORTED]],
+    ids=["no calculation", "a draft", "a rejected one", "one of another export"],
+)
+def test_nothing_approved_is_refused(world: World, states: list[State]) -> None:
+    for number, state in enumerate(states):
+        world.calculation("E1", 100, source=f"s{number}", state=state)
+    with pytest.raises(Conflict, match=f"nothing of {PERIOD} is approved"):
+        world.trigger(force=True)
+    assert list(world.all_exports()) == []
+
+
+def test_nothing_approved_names_what_waits(world: World) -> None:
+    pending = world.calculation("E1", 100, state=State.PENDING)
+    with pytest.raises(Conflict, match="nothing of 2025-01 is approved") as refusal:
+        world.trigger()
+    assert [one.message for one in refusal.value.details] == [f"{pending} waits for a decision"]
+
+
+@pytest.mark.parametrize("amends", ["", "another"], ids=["a calculation", "an amendment"])
+def test_pending_ones_are_refused_with_count_and_ids_unless_forced(world: World, amends: str) -> None:
+    world.calculation("E1", 100)
+    pending = {
+        world.calculation(employee, 100, source="p", state=State.PENDING, amends=amends) for employee in ("E2", "E3")
+    }
+    with pytest.raises(Conflict, match="2 calculations of 2025-01 wait for a decision") as refusal:
+        world.trigger()
+    assert {one.message.split()[0] for one in refusal.value.details} == pending
+    export = world.export(force=True)
+    assert (export.status, export.force, export.calculations) == (ExportStatus.COMPLETED, True, 1)
+    assert world.paid() == {"E1": 100}
+
+
+def test_at_most_fifty_ids_are_named_and_all_are_counted(world: World) -> None:
+    world.calculation("E1", 100)
+    for number in range(60):
+        world.calculation("E2", 100, source=f"p{number}", state=State.PENDING)
+    with pytest.raises(Conflict, match="60 calculations") as refusal:
+        world.trigger()
+    assert len(refusal.value.details) == 50
+
+
+def test_a_period_that_was_exported_is_refused_until_there_is_a_delta(world: World) -> None:
+    world.calculation("E1", 100)
+    first = world.export()
+    with pytest.raises(Conflict, match=f"exported already by {first.export_id}, and nothing has come since"):
+        world.trigger(force=True)
+    world.calculation("E1", -30, source="an amendment", amends="x")
+    second = world.export()
+    assert (second.sequence, second.status, second.totals.total_minor) == (2, ExportStatus.COMPLETED, -30)
+    assert world.paid() == {"E1": 70}
+
+
+def test_a_drafted_amendment_is_no_reason_to_wait(world: World) -> None:
+    world.calculation("E1", 100)
+    world.calculation("E1", 5, source="draft", state=State.DRAFT, amends="x")
+    assert world.export().totals.total_minor == 100
+
+
+def test_while_one_runs_a_trigger_gives_that_one_and_queues_it_again(world: World) -> None:
+    world.calculation("E1", 100)
+    first = world.trigger()
+    assert world.trigger().export_id == first.export_id
+    assert world.queues.depth(EXPORT_QUEUE) == 2
+    world.work()
+    assert len(world.client.ledger.batches) == 1
+
+
+def test_a_stopped_one_is_to_be_resumed_not_started_beside(world: World) -> None:
+    world.calculation("E1", 100)
+    world.client.change = lambda answer: answer | {"recordsAccepted": 0}
+    stopped = world.export()
+    with pytest.raises(Conflict, match=f"export {stopped.export_id} of 2025-01 is stopped \\(DataRefused\\): resume"):
+        world.trigger(force=True)
+
+
+def test_periods_are_exported_each_for_itself(world: World) -> None:
+    world.calculation("E1", 100)
+    world.calculation("E1", 200, period="2025-02")
+    january = world.export()
+    world.now += timedelta(days=28)
+    february = world.export(period="2025-02")
+    assert (january.sequence, february.sequence) == (1, 1)
+    assert [batch["payPeriod"] for batch in world.client.ledger.batches] == ["2025-01", "2025-02"]
+    assert world.paid() == {"E1": 300}
