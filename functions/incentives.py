@@ -1,26 +1,8 @@
-"""Calculations: the queue of requests, dropped files (INC-40, INC-41)."""
+"""Calculations that come as dropped files (INC-41)."""
 
 import azure.functions as func
 
 blueprint = func.Blueprint()
-
-
-@blueprint.function_name(name="CalculateIncentives")
-@blueprint.queue_trigger(
-    arg_name="msg", queue_name="calculation-requests", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
-)
-def calculate_incentives(msg: func.QueueMessage) -> None:
-    """Calculate a period. Idempotent by the period and what went into it."""
-    from shared.hub import current_hub
-    from shared.incentives.calculate_period import give_up_calculation, handle_calculation_message
-
-    hub = current_hub()
-    hub.messages.process(
-        "calculation-requests",
-        msg.get_body(),
-        lambda message: handle_calculation_message(hub.incentives, message),
-        lambda message, error: give_up_calculation(hub.incentives, message, error),
-    )
 
 
 @blueprint.function_name(name="TakeInCalculations")

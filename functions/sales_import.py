@@ -1,4 +1,4 @@
-"""Import of sales from the ERP: queue, dropped files (INC-09).
+"""Sales that come as dropped files (INC-09).
 
 What a function needs is imported when it runs: whatever is imported here is paid for at each cold start.
 """
@@ -6,24 +6,6 @@ What a function needs is imported when it runs: whatever is imported here is pai
 import azure.functions as func
 
 blueprint = func.Blueprint()
-
-
-@blueprint.function_name(name="ProcessImportSlice")
-@blueprint.queue_trigger(
-    arg_name="msg", queue_name="import-slices", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
-)
-def process_import_slice(msg: func.QueueMessage) -> None:
-    """Do a slice of an import, or publish it. Idempotent by run and slice."""
-    from shared.hub import current_hub
-    from shared.sales.handle import give_up_import_message, handle_import_message
-
-    hub = current_hub()
-    hub.messages.process(
-        "import-slices",
-        msg.get_body(),
-        lambda message: handle_import_message(hub.sales, message),
-        lambda message, error: give_up_import_message(hub.sales, message, error),
-    )
 
 
 @blueprint.function_name(name="ImportDroppedFile")
