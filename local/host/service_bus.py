@@ -69,8 +69,7 @@ class ServiceBusListener:
         down = False
         while not self._stopping.is_set():
             try:
-                # Loopback answers at once: waiting longer for the socket would only hold up what is to be settled.
-                with ServiceBusClient.from_connection_string(self._connection, socket_timeout=0.05) as client:
+                with ServiceBusClient.from_connection_string(self._connection) as client:
                     self._serve(client)
                 down = False
             except Exception as error:  # noqa: BLE001 - the broker is gone for a while: go on trying
@@ -102,10 +101,12 @@ class ServiceBusListener:
     def _receiver(self, client: "ServiceBusClient") -> "ServiceBusReceiver":
         from azure.servicebus import ServiceBusSubQueue
 
+        # Loopback answers at once: waiting longer for the socket would only hold up what is to be settled.
+        options: dict[str, Any] = {"prefetch_count": self._prefetch, "socket_timeout": _SHORT_WAIT}
         if self._path.lower().endswith(_DEAD_LETTERS):
             queue, part = self._path[: -len(_DEAD_LETTERS)], ServiceBusSubQueue.DEAD_LETTER
-            return client.get_queue_receiver(queue, sub_queue=part, prefetch_count=self._prefetch)
-        return client.get_queue_receiver(self._path, prefetch_count=self._prefetch)
+            return client.get_queue_receiver(queue, sub_queue=part, **options)
+        return client.get_queue_receiver(self._path, **options)
 
     def _begin(self, message: "ServiceBusReceivedMessage") -> None:
         now = datetime.now(UTC)
