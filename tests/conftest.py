@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from local.azurite_process import Azurite, free_ports
 from shared.adapters.storage_account import StorageAccount
+from tests.servicebus import ServiceBusDouble
 
 settings.register_profile("hub", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("hub")
@@ -30,6 +31,7 @@ _OWN = (
     "TELEMETRY_",
     "KEY_VAULT_",
     "SECRET_",
+    "SERVICEBUS",
 )
 for _name in list(os.environ):
     # Before anything reads them: a proxy would catch loopback calls, a developer's settings would change results.
@@ -41,6 +43,13 @@ for _name in list(os.environ):
 def azurite() -> Iterator[Azurite]:
     """One Azurite for the session, in memory, on free ports."""
     with Azurite(free_ports()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def service_bus() -> Iterator[ServiceBusDouble]:
+    """One broker for the session; a queue is there as soon as somebody uses it."""
+    with ServiceBusDouble() as running:
         yield running
 
 
