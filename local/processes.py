@@ -44,8 +44,8 @@ class Stack:
     ) -> None:
         """Use the given ports (by the names in `_PORTS`), else free ones.
 
-        `settings` win over local.settings.example.json. `service_bus`, the connection string of a broker that runs
-        already, makes it carry the messages instead of Azurite's queues. `storage` keeps Azurite's data there, else in memory.
+        `settings` win over local.settings.example.json; `storage` keeps Azurite's data there, else in memory.
+        `service_bus` is the connection string of a broker that runs already: it then carries the messages.
         """
         given = dict(ports or {})
         self.ports = {name: given.get(name) or free_port() for name in _PORTS}

@@ -33,12 +33,12 @@ def load_host_json(root: Path, environment: Mapping[str, str] = os.environ) -> d
     except (OSError, ValueError) as error:
         raise HostError(f"{root / 'host.json'}: {error}") from None
     for name, value in environment.items():
-        head, *path, last = name.split("__")
+        head, *path = name.split("__")
         if head == _HOST_JSON and path:
             section = content
-            for part in path:
+            for part in path[:-1]:
                 section = section.setdefault(part, {})
-            section[last] = value
+            section[path[-1]] = value
     return content
 
 
