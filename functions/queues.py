@@ -160,12 +160,15 @@ def _bury_what_storage_queues_gave_up(consumer: Consumer, msg: func.QueueMessage
 
 
 def _bury_what_service_bus_gave_up(consumer: Consumer, msg: func.ServiceBusMessage) -> None:
-    """Keep a message with what the broker wrote to it when it gave it up: application properties, and its count."""
+    """Keep a message with what the broker wrote to it when it gave it up: application properties, and its count.
+
+    The count goes on in the dead-letter queue: the last delivery is the one to us.
+    """
     from shared.hub import current_hub
 
     messages, body = current_hub().messages, msg.get_body()
     said: dict[str, Any] = msg.application_properties or {}
-    reason, count = str(said.get("DeadLetterReason") or ""), msg.delivery_count or BROKER_DELIVERIES
+    reason, count = str(said.get("DeadLetterReason") or ""), max(0, (msg.delivery_count or 0) - 1)
     if reason == _CRASH_LOOP:
         messages.record_crash_loop(consumer.queue, body, count, _give_up(consumer))
         return

@@ -106,7 +106,7 @@ def hub_of(post: Post) -> Hub:
 
 def message_of(function: IndexedFunction, body: bytes, **values: Any) -> Any:
     """Return what a function is called with, by the host's rules and the worker's converters."""
-    said = {"Id": "1", "DequeueCount": 5, "PopReceipt": "", "MessageId": "1", "DeliveryCount": 5, "UserProperties": {}}
+    said = {"Id": "1", "DequeueCount": 5, "PopReceipt": "", "MessageId": "1", "DeliveryCount": 6, "UserProperties": {}}
     datum, metadata = trigger_data(function, body, said | values)
     return func.get_binding_registry().get(function.trigger).decode(datum, trigger_metadata=metadata)
 
@@ -146,7 +146,7 @@ def test_whatever_else_service_bus_gives_up_keeps_its_reason(
 ) -> None:
     post, function = Post(), app_on(Transport.SERVICE_BUS, CONSUMER)["DeadLetterImportSlices"]
     with replaced_hub(hub_of(post)):
-        function.call(message_of(function, b"no message of ours", DeliveryCount=2, ApplicationProperties=properties))
+        function.call(message_of(function, b"no message of ours", DeliveryCount=3, ApplicationProperties=properties))
     (letter,) = post.listed()
     assert (letter["reason"], letter["deliveryCount"]) == (reason, 2)
     assert description in str(post.letters.show(letter["id"]))

@@ -14,6 +14,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from local.host.host import FunctionsHost
 from tests.servicebus import QueueRules, ServiceBusDouble
+from tests.waiting import until
 
 QUEUE = "work-items"
 DEAD_LETTERS = f"{QUEUE}/$deadletterqueue"
@@ -77,14 +78,6 @@ def send(broker: ServiceBusDouble, *bodies: str, **properties: Any) -> None:
     client = ServiceBusClient.from_connection_string(broker.connection_string)
     with client, client.get_queue_sender(QUEUE) as sender:
         sender.send_messages([ServiceBusMessage(body, **properties) for body in bodies])
-
-
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "this did not happen in time"
-        time.sleep(0.01)
-    return found
 
 
 def test_a_message_is_handed_over_as_the_worker_does_and_completed(broker: ServiceBusDouble) -> None:
