@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from local.host.configuration import duration
+from local.host.configuration import HostError, duration
 from local.host.index import IndexedFunction
 from local.host.invoke import Invoker
 from local.host.trigger_data import trigger_data
@@ -43,7 +43,8 @@ class ServiceBusListener:
     def __init__(
         self, function: IndexedFunction, connection: str, options: Mapping[str, Any], invoker: Invoker
     ) -> None:
-        """Keep everything; `options` are those of host.json, under `extensions.serviceBus`."""
+        """Keep everything; `options` are those of host.json, under `extensions.serviceBus`. HostError."""
+        _check(function)
         self._function, self._connection, self._invoker = function, connection, invoker
         self._path = str(function.options["queueName"])
         self._calls = int(options.get("maxConcurrentCalls", 16))
@@ -153,6 +154,16 @@ class ServiceBusListener:
                 _log.warning(
                     "queue %s: message %s was lost while its function runs", self._path, one.message.message_id
                 )
+
+
+def _check(function: IndexedFunction) -> None:
+    """Refuse what this stand-in would do otherwise than the real host. HostError."""
+    options = function.options
+    cardinality = options.get("cardinality")
+    if "queueName" not in options:
+        raise HostError(f"function {function.name!r}: topics are not listened to by this stand-in")
+    if options.get("isSessionsEnabled") or str(getattr(cardinality, "value", cardinality or "one")).lower() != "one":
+        raise HostError(f"function {function.name!r}: sessions and batches are not handed over by this stand-in")
 
 
 def _content(message: "ServiceBusReceivedMessage") -> bytes:

@@ -12,7 +12,10 @@ import pytest
 import requests
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
+from local.host.configuration import HostError
 from local.host.host import FunctionsHost
+from local.host.index import IndexedFunction
+from local.host.service_bus import ServiceBusListener
 from tests.servicebus import QueueRules, ServiceBusDouble
 from tests.waiting import until
 
@@ -169,6 +172,21 @@ def test_a_host_that_stops_finishes_what_runs_and_leaves_the_rest(broker: Servic
     waiting = broker.messages(QUEUE)
     assert len(waiting) == 2 - completed
     assert not any(one.is_locked for one in waiting)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"topicName": "items"},
+        {"queueName": QUEUE, "cardinality": func.Cardinality.MANY},
+        {"queueName": QUEUE, "isSessionsEnabled": True},
+    ],
+    ids=["topic", "many", "sessions"],
+)
+def test_what_the_stand_in_cannot_do_is_refused_by_name(options: dict[str, Any]) -> None:
+    function = IndexedFunction("Work", None, "serviceBusTrigger", "msg", options)
+    with pytest.raises(HostError, match="function 'Work'.*by this stand-in"):
+        ServiceBusListener(function, "", {}, None)  # type: ignore[arg-type]
 
 
 def test_a_run_by_hand_is_a_message_that_no_queue_had(broker: ServiceBusDouble) -> None:
