@@ -185,7 +185,7 @@ def test_a_host_that_stops_finishes_what_runs_and_leaves_the_rest(broker: Servic
 )
 def test_what_the_stand_in_cannot_do_is_refused_by_name(options: dict[str, Any]) -> None:
     function = IndexedFunction("Work", None, "serviceBusTrigger", "msg", options)
-    with pytest.raises(HostError, match="function 'Work'.*by this stand-in"):
+    with pytest.raises(HostError, match=r"function 'Work'.*by this stand-in"):
         ServiceBusListener(function, "", {}, None)  # type: ignore[arg-type]
 
 
