@@ -19,16 +19,14 @@ SERVICE_BUS = "service-bus"
 
 @contextmanager
 def in_our_words(queue: str) -> Iterator[None]:
-    """Raise what the SDK raises as errors of the hub.
+    """Raise what the SDK raises as errors of the hub; only calls of the SDK may stand inside.
 
     ConfigurationError: there is no such queue, or we may not use it. DataRefused: a message is too large. Anything
     else passes: NetworkFailure, PartnerTimeout, RateLimited, ServerFailure (the queue is full).
     """
-    from azure.core.exceptions import AzureError
-
     try:
         yield
-    except AzureError as error:
+    except Exception as error:
         raise _translated(error, queue) from error
 
 

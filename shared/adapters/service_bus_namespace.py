@@ -63,10 +63,14 @@ class SharedLink(Generic[Link]):
 
 
 def _is_unexplained(error: Exception) -> bool:
-    """Tell whether the SDK itself does not know what an error is; what it knows to pass, it has tried again already."""
+    """Tell whether the SDK itself does not know what an error is: its most general one, or one of Python's own.
+
+    What it knows to pass, it has tried again already.
+    """
+    from azure.core.exceptions import AzureError
     from azure.servicebus.exceptions import ServiceBusError
 
-    return type(error) is ServiceBusError
+    return type(error) is ServiceBusError or not isinstance(error, AzureError)
 
 
 class ServiceBusNamespace:
@@ -75,23 +79,21 @@ class ServiceBusNamespace:
     def __init__(self, connection_string: str = "", host_name: str = "", *, client_id: str = "") -> None:
         """Keep either; `client_id` names a user-assigned identity. Nothing is read from them yet."""
         self._connection_string, self._host_name, self._client_id = connection_string, host_name, client_id
+        self._client: ServiceBusClient | None = None
+        self._lock = Lock()
 
     @property
     def is_emulated(self) -> bool:
         """Whether this is a broker on this machine: those have no administration."""
         return "usedevelopmentemulator=true" in self._connection_string.lower().replace(" ", "")
 
-    @cached_property
+    @property
     def client(self) -> "ServiceBusClient":
-        """The client. What passes is tried four times within about six seconds."""
-        from azure.servicebus import ServiceBusClient
-
-        from shared.adapters.azure_identity import azure_credential
-
-        options: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.8, "retry_backoff_max": 8}
-        if self._connection_string:
-            return ServiceBusClient.from_connection_string(self._connection_string, **options)
-        return ServiceBusClient(self._host_name, azure_credential(self._client_id), **options)
+        """The one client. What passes is tried four times within about six seconds."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._new_client()
+            return self._client
 
     @cached_property
     def administration(self) -> "ServiceBusAdministrationClient":
@@ -103,6 +105,16 @@ class ServiceBusNamespace:
         if self._connection_string:
             return ServiceBusAdministrationClient.from_connection_string(self._connection_string)
         return ServiceBusAdministrationClient(self._host_name, azure_credential(self._client_id))
+
+    def _new_client(self) -> "ServiceBusClient":
+        from azure.servicebus import ServiceBusClient
+
+        from shared.adapters.azure_identity import azure_credential
+
+        options: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.8, "retry_backoff_max": 8}
+        if self._connection_string:
+            return ServiceBusClient.from_connection_string(self._connection_string, **options)
+        return ServiceBusClient(self._host_name, azure_credential(self._client_id), **options)
 
     def sender(self, queue: str) -> "SharedLink[ServiceBusSender]":
         """Return a sender to a queue."""

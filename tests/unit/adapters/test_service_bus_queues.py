@@ -184,6 +184,7 @@ def test_a_queue_that_was_not_deployed_is_named() -> None:
         (sdk.ServiceBusAuthenticationError(), NetworkFailure),
         (ClientAuthenticationError(), NetworkFailure),
         (sdk.ServiceBusError(message="Handler failed"), NetworkFailure),
+        (ValueError("Management Operation error occurred."), NetworkFailure),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
