@@ -108,7 +108,7 @@ def register(blueprint: func.Blueprint, consumers: Iterable[Consumer], transport
 
 def _add_to_storage_queues(blueprint: func.Blueprint, consumer: Consumer) -> None:
     def consume(msg: func.QueueMessage) -> None:
-        _process(consumer, msg.get_body())
+        process(consumer, msg.get_body())
 
     def bury(msg: func.QueueMessage) -> None:
         _bury_what_storage_queues_gave_up(consumer, msg)
@@ -126,7 +126,7 @@ def _add_to_storage_queues(blueprint: func.Blueprint, consumer: Consumer) -> Non
 
 def _add_to_service_bus(blueprint: func.Blueprint, consumer: Consumer) -> None:
     def consume(msg: func.ServiceBusMessage) -> None:
-        _process(consumer, msg.get_body())
+        process(consumer, msg.get_body())
 
     def bury(msg: func.ServiceBusMessage) -> None:
         _bury_what_service_bus_gave_up(consumer, msg)
@@ -146,7 +146,8 @@ def _add_to_service_bus(blueprint: func.Blueprint, consumer: Consumer) -> None:
     add(bury, consumer.dead_letter_function, dead_letter_queue_of(consumer.queue))
 
 
-def _process(consumer: Consumer, body: bytes) -> None:
+def process(consumer: Consumer, body: bytes) -> None:
+    """Let a consumer work on the body of a message, whichever transport it came by."""
     from shared.hub import current_hub
 
     current_hub().messages.process(consumer.queue, body, _caller(consumer, consumer.handle), _give_up(consumer))

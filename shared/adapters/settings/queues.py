@@ -1,5 +1,7 @@
 """Settings of what carries messages."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr, model_validator
 
 from shared.adapters.settings.kinds import Group
@@ -19,6 +21,8 @@ class QueueSettings(Group):
     namespace: str = Field(
         default="", alias="ServiceBusConnection__fullyQualifiedNamespace", pattern=r"^[A-Za-z0-9.-]+$"
     )
+    credential: Literal["managedidentity"] | None = Field(default=None, alias="ServiceBusConnection__credential")
+    """Read by the host's triggers alone."""
     client_id: str = Field(default="", alias="ServiceBusConnection__clientId")
     """Of the user-assigned identity; without one, whoever `azure_credential` finds."""
 
