@@ -2,9 +2,9 @@
 
 import azure.functions as func
 
-from functions import dead_letters, http_routes, incentives, queues, sales_import, timers
+from functions import dropped_files, http_routes, queues, timers
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for capability in (sales_import, incentives, queues, dead_letters, timers, http_routes):
-    app.register_functions(capability.blueprint)
+for part in (http_routes, timers, queues, dropped_files):
+    app.register_functions(part.blueprint)

@@ -12,8 +12,8 @@ import azure.functions as func
 import pytest
 
 from functions.answering import respond
+from functions.dropped_files import take_in_calculations
 from functions.http_routes import ENDPOINTS
-from functions.incentives import take_in_calculations
 from functions.queues import CONSUMERS, process
 from local.sandbox.generator import Shape
 from local.sandbox.server import Sandbox

@@ -17,6 +17,7 @@ from shared.adapters.settings.secret_settings import SECRETS
 from shared.health.checks import Check, Health, Verdict, examine, overall
 from shared.hub import Hub, current_hub, replaced_hub
 from shared.kernel.errors import ConfigurationError, NetworkFailure
+from shared.wiring.queues import build
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.secrets import MemorySecrets
@@ -69,7 +70,7 @@ def test_a_part_is_replaced_by_its_name_and_a_wrong_name_is_refused() -> None:
     ids=["by default", "storage", "a broker here", "a namespace in Azure"],
 )
 def test_messages_are_sent_by_the_transport_that_is_set(given: dict[str, str], kind: type) -> None:
-    assert type(Hub({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **given}).queues) is kind
+    assert type(build(Hub({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **given}))) is kind
 
 
 def test_a_transport_that_is_none_is_named_when_something_is_sent() -> None:
