@@ -196,4 +196,5 @@ def _text(value: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _time(instant: datetime | None) -> str:
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") if instant else ""
+    # Of all forms that the converter knows, the one that it tries first: the others take it ten times as long.
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00") if instant else ""
