@@ -2,9 +2,9 @@
 
 import azure.functions as func
 
-from functions import dead_letters, http_routes, incentives, notifications, payroll, sales_import, timers, workforce
+from functions import dropped_files, http_routes, queues, timers
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for capability in (sales_import, workforce, incentives, payroll, dead_letters, notifications, timers, http_routes):
-    app.register_functions(capability.blueprint)
+for part in (http_routes, timers, queues, dropped_files):
+    app.register_functions(part.blueprint)

@@ -12,7 +12,7 @@ param topicName string
 @description('Name of the storage account.')
 param storageName string
 
-// Container -> the function whose trigger it is (functions/sales_import.py, functions/incentives.py).
+// Container -> the function whose trigger it is (functions/dropped_files.py).
 var inboxes = [
   { container: 'erp-inbox', function: 'ImportDroppedFile' }
   { container: 'calculations-inbox', function: 'TakeInCalculations' }

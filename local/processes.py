@@ -17,6 +17,7 @@ from local.free_ports import free_port
 from local.host.configuration import load_settings
 from local.orphan_guard import end_with_parent
 from shared.adapters.storage_account import StorageAccount
+from shared.kernel.transport import Transport
 from shared.provision import provision
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ class Stack:
         *,
         ports: Mapping[str, int] | None = None,
         settings: Mapping[str, str] | None = None,
+        service_bus: str = "",
         sandbox_options: tuple[str, ...] = (),
         storage: Path | None = None,
         logs: Path = ROOT / ".local",
@@ -43,11 +45,14 @@ class Stack:
         """Use the given ports (by the names in `_PORTS`), else free ones.
 
         `settings` win over local.settings.example.json; `storage` keeps Azurite's data there, else in memory.
+        `service_bus` is the connection string of a broker that runs already: it then carries the messages.
         """
         given = dict(ports or {})
         self.ports = {name: given.get(name) or free_port() for name in _PORTS}
         self.azurite = Azurite(Ports(self.ports["blob"], self.ports["queue"], self.ports["table"]), storage)
         self._given = dict(settings or {})
+        if service_bus:
+            self._given |= {"HUB_QUEUES": Transport.SERVICE_BUS.value, "ServiceBusConnection": service_bus}
         self._sandbox_options = sandbox_options
         self._logs = logs
         self._children: dict[str, subprocess.Popen[bytes]] = {}

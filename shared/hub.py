@@ -17,7 +17,6 @@ from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
 from shared.adapters.key_vault import PARTNER as VAULT
 from shared.adapters.logs import set_up_logs
 from shared.adapters.partners import ADAPTERS, Partners
-from shared.adapters.queues import StorageQueues
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.idempotency import Idempotency
 from shared.adapters.resilience.lease import Leases
@@ -114,7 +113,9 @@ class Hub:
     @cached_property
     def queues(self) -> Queues:
         """All queues."""
-        return TracedQueues(StorageQueues(self.storage_account, self.blobs))
+        from shared.wiring.queues import build
+
+        return TracedQueues(build(self))
 
     @property
     def tenant(self) -> str:

@@ -1,4 +1,4 @@
-"""The tables, containers and queues of the hub. In Azure the templates create them; on a laptop this does.
+"""The tables, containers and storage queues of the hub. In Azure the templates create them; on a laptop this does.
 
 Everything is created when first written to as well; creating it beforehand saves the failed first tries.
 """
@@ -6,6 +6,7 @@ Everything is created when first written to as well; creating it beforehand save
 from contextlib import suppress
 
 from shared.adapters.storage_account import StorageAccount
+from shared.messaging import queue_names
 
 TABLES = (
     "ImportRuns",
@@ -45,16 +46,8 @@ CONTAINERS = (
     "message-payloads",
 )
 QUEUES = (
-    "import-slices",
-    "import-slices-poison",
-    "notifications",
-    "notifications-poison",
-    "hr-events",
-    "hr-events-poison",
-    "payroll-exports",
-    "payroll-exports-poison",
-    "calculation-requests",
-    "calculation-requests-poison",
+    *queue_names.QUEUES,
+    *map(queue_names.poison_queue_of, queue_names.QUEUES),
     "webjobs-blobtrigger-poison",
 )
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+_HOST_JSON = "AzureFunctionsJobHost"
+
 
 class HostError(Exception):
     """The app or its configuration cannot be run; the message says what to change."""
@@ -24,13 +26,26 @@ def load_settings(path: Path, environment: MutableMapping[str, str] = os.environ
         environment.setdefault(name, str(value))
 
 
-def load_host_json(root: Path) -> dict[str, Any]:
-    """Return host.json."""
+def load_host_json(root: Path, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Return host.json, with what settings replace in it: `AzureFunctionsJobHost__extensions__queues__batchSize`."""
     try:
         content: dict[str, Any] = json.loads((root / "host.json").read_text())
     except (OSError, ValueError) as error:
         raise HostError(f"{root / 'host.json'}: {error}") from None
+    for name, value in environment.items():
+        head, *path = name.split("__")
+        if head == _HOST_JSON and path:
+            section = content
+            for part in path[:-1]:
+                section = section.setdefault(part, {})
+            section[path[-1]] = value
     return content
+
+
+def duration(text: str) -> float:
+    """Return the seconds of a duration as host.json writes it, `hh:mm:ss`."""
+    hours, minutes, seconds = text.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def resolve(text: str, environment: Mapping[str, str], where: str) -> str:

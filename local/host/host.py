@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from local.host.http import HttpSide
 from local.host.index import IndexedFunction, index
 from local.host.invoke import Invoker
 from local.host.queues import QueueListener
+from local.host.service_bus import ServiceBusListener
 from local.host.timers import TimerListener
 
 _log = logging.getLogger("host")
@@ -62,8 +64,9 @@ class FunctionsHost:
     ) -> None:
         """Stop everything; running functions finish."""
         self._http.stop()
-        for listener in self._listeners:
-            listener.stop()
+        # All at once: each waits for its own running functions.
+        with ThreadPoolExecutor(max(1, len(self._listeners))) as stopping:
+            list(stopping.map(lambda listener: listener.stop(), self._listeners))
         self._invoker.stop()
 
     def _listener(self, function: IndexedFunction) -> Listener | None:
@@ -80,6 +83,11 @@ class FunctionsHost:
                 lease = float(self._environment.get("LOCAL_HOST_QUEUE_LEASE_SECONDS") or 30)
                 connection = connection_string(name, self._environment, where)
                 return QueueListener(function, connection, options, self._invoker, lease)
+            case "serviceBusTrigger":
+                options = self._host_json.get("extensions", {}).get("serviceBus", {})
+                name = str(function.options.get("connection") or "ServiceBus")
+                connection = connection_string(name, self._environment, where)
+                return ServiceBusListener(function, connection, options, self._invoker)
             case "blobTrigger":
                 poll = float(self._environment.get("LOCAL_HOST_BLOB_POLL_SECONDS") or 1)
                 return BlobWatcher(function, connection_string(name, self._environment, where), self._invoker, poll)

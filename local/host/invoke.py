@@ -58,8 +58,3 @@ class Invoker:
     def stop(self) -> None:
         """Let running functions finish, take no more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def metadata_of(values: dict[str, Any]) -> dict[str, Datum]:
-    """Return trigger metadata in the worker's shape."""
-    return {name: Datum(value, "int" if isinstance(value, int) else "string") for name, value in values.items()}

@@ -1,11 +1,19 @@
 """A run by hand: `POST /admin/functions/<name>` with `{"input": "..."}`."""
 
 import json
+from typing import Any
 
 from azure.functions.meta import Datum
 
 from local.host.index import IndexedFunction
-from local.host.invoke import Invoker, metadata_of
+from local.host.invoke import Invoker
+from local.host.trigger_data import trigger_data
+
+_BY_HAND: dict[str, dict[str, Any]] = {
+    "queueTrigger": {"Id": "manual", "DequeueCount": 1, "PopReceipt": ""},
+    "serviceBusTrigger": {"MessageId": "manual", "DeliveryCount": 1, "ApplicationProperties": {}, "UserProperties": {}},
+}
+"""What is said of a message that no queue had."""
 
 
 def run_by_hand(invoker: Invoker, function: IndexedFunction, text: str) -> None:
@@ -16,9 +24,8 @@ def run_by_hand(invoker: Invoker, function: IndexedFunction, text: str) -> None:
     if function.trigger == "timerTrigger":
         schedule: dict[str, object] = {"AdjustForDST": True, **({"Input": text} if text else {})}
         invoker.start(function, timer_datum(past_due=False, schedule=schedule))
-    elif function.trigger == "queueTrigger":
-        values = {"Id": "manual", "DequeueCount": 1, "PopReceipt": ""}
-        invoker.start(function, Datum(text, "string"), metadata_of(values))
+    elif values := _BY_HAND.get(function.trigger):
+        invoker.start(function, *trigger_data(function, text.encode(), values))
 
 
 def timer_datum(*, past_due: bool, schedule: dict[str, object] | None = None) -> Datum:

@@ -1,6 +1,5 @@
 """Storage queue triggers: poll, run, delete; after five tries to the poison queue."""
 
-import json
 import logging
 import threading
 from base64 import b64decode, b64encode
@@ -9,11 +8,10 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import azure.functions as func
-from azure.functions.meta import Datum
-
+from local.host.configuration import duration
 from local.host.index import IndexedFunction
-from local.host.invoke import Invoker, metadata_of
+from local.host.invoke import Invoker
+from local.host.trigger_data import trigger_data
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueMessage
@@ -38,7 +36,7 @@ class QueueListener:
         self._queue = str(function.options["queueName"])
         self._batch = int(options.get("batchSize", 16))
         self._tries = int(options.get("maxDequeueCount", 5))
-        self._delay = _seconds(str(options.get("visibilityTimeout", "00:00:00")))
+        self._delay = int(duration(str(options.get("visibilityTimeout", "00:00:00"))))
         self._stopping = threading.Event()
         self._running: dict[str, tuple[QueueMessage, Future[Any]]] = {}
         self._thread = threading.Thread(target=self._listen, name=f"queue {self._queue}", daemon=True)
@@ -83,11 +81,7 @@ class QueueListener:
         if (message.dequeue_count or 0) > self._tries:
             self._to_poison(client, message)
             return
-        content = b64decode(message.content)
-        if self._function.options.get("dataType") is func.DataType.BINARY:
-            body, metadata = Datum(content, "bytes"), _metadata(message, b"")
-        else:
-            body, metadata = Datum(content.decode(errors="replace"), "string"), _metadata(message, content)
+        body, metadata = trigger_data(self._function, b64decode(message.content), _values(message))
         future = self._invoker.start(self._function, body, metadata)
         self._running[message.id] = (message, future)
         threading.Timer(self._lease / 2, self._renew, (client, message.id)).start()
@@ -152,9 +146,8 @@ def _create(client: "QueueClient") -> "QueueClient":
     return client
 
 
-def _metadata(message: "QueueMessage", content: bytes) -> dict[str, Datum]:
-    """Return the trigger metadata; as with the real host, properties of a JSON body overwrite it, whatever the case."""
-    values: dict[str, Any] = {
+def _values(message: "QueueMessage") -> dict[str, Any]:
+    return {
         "Id": message.id,
         "DequeueCount": message.dequeue_count or 0,
         "InsertionTime": _time(message.inserted_on),
@@ -162,25 +155,10 @@ def _metadata(message: "QueueMessage", content: bytes) -> dict[str, Datum]:
         "NextVisibleTime": _time(message.next_visible_on),
         "PopReceipt": message.pop_receipt or "",
     }
-    try:
-        body = json.loads(content)
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        known = {name.lower(): name for name in values}
-        for name, value in body.items():
-            if name.lower() in known and isinstance(value, str | int):
-                values[known[name.lower()]] = value
-    return metadata_of(values)
 
 
 def _time(instant: datetime | None) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%S+00:00") if instant else ""
-
-
-def _seconds(text: str) -> int:
-    hours, minutes, seconds = text.split(":")
-    return int(hours) * 3600 + int(minutes) * 60 + int(float(seconds))
 
 
 def encoded(text: str) -> str:

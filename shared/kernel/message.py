@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 
 
 class Message(BaseModel):
-    """A queued message (CloudEvents 1.0, JSON format; the last five are extension attributes).
+    """A queued message (CloudEvents 1.0, JSON format; those from `tenant` on are extension attributes).
 
     `type` says what is to be done or what happened; `subject` is the business key; `attempt` counts from 0.
     """
@@ -32,6 +32,8 @@ class Message(BaseModel):
     correlationid: str = ""
     traceparent: str = ""
     attempt: int = Field(default=0, ge=0)
+    postponed: int = Field(default=0, ge=0)
+    """How often the message was put off without its attempt counting, because the work was not to be had."""
     schemaversion: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
     dataref: str = ""
     """Claim check: the blob that holds the payload when it is too large for the queue."""
@@ -44,6 +46,10 @@ class Message(BaseModel):
     def next_attempt(self) -> "Message":
         """Return the message as it is sent again after a failure."""
         return self.model_copy(update={"attempt": self.attempt + 1})
+
+    def put_off(self) -> "Message":
+        """Return the message as it is sent again when somebody else is at the work, or the partner is held back."""
+        return self.model_copy(update={"postponed": self.postponed + 1})
 
 
 def parse_message(body: bytes | str) -> Message:

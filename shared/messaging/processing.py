@@ -138,7 +138,7 @@ class MessageProcessor:
         if isinstance(error, Busy | CircuitOpen):
             if self._clock() - from_iso(message.time) > MAX_AGE:
                 return False
-            self._queues.send(queue, message, delay=max(wish, MIN_WAIT))
+            self._queues.send(queue, message.put_off(), delay=max(wish, MIN_WAIT))
         elif message.attempt < len(self._delays):
             self._queues.send(queue, message.next_attempt(), delay=max(wish, self._delays[message.attempt]))
         else:

@@ -1,6 +1,7 @@
 """The queues of the hub. Everything that is done for each queue reads them here.
 
-For each there is a poison queue, where the broker puts a message whose function crashed again and again.
+For each there is a second one, where the broker puts a message whose function crashed again and again: on storage
+queues a queue of its own, on Service Bus a part of the queue.
 """
 
 IMPORT_SLICES = "import-slices"
@@ -12,9 +13,17 @@ PAYROLL_EXPORTS = "payroll-exports"
 QUEUES = (IMPORT_SLICES, NOTIFICATIONS, HR_EVENTS, CALCULATION_REQUESTS, PAYROLL_EXPORTS)
 
 BROKER_DELIVERIES = 5
-"""How often the broker delivers a message before it gives it up (`maxDequeueCount` in host.json)."""
+"""How often the broker delivers a message before it gives it up.
+
+`maxDequeueCount` in host.json for storage queues, `maxDeliveryCount` of each Service Bus queue.
+"""
 
 
 def poison_queue_of(queue: str) -> str:
     """Return the name that storage queues give to a queue's poison queue."""
     return f"{queue}-poison"
+
+
+def dead_letter_queue_of(queue: str) -> str:
+    """Return the path that Service Bus gives to what it gave up of a queue."""
+    return f"{queue}/$deadletterqueue"

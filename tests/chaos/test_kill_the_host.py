@@ -28,10 +28,10 @@ SETTINGS = {
 
 
 @pytest.fixture
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     logs = tmp_path_factory.mktemp("logs")
     options = ("--records", "1500", "--employees", "25")
-    with Stack(settings=SETTINGS, sandbox_options=options, logs=logs) as running:
+    with Stack(settings=SETTINGS, service_bus=broker, sandbox_options=options, logs=logs) as running:
         yield running
 
 

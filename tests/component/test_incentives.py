@@ -12,9 +12,9 @@ import azure.functions as func
 import pytest
 
 from functions.answering import respond
+from functions.dropped_files import take_in_calculations
 from functions.http_routes import ENDPOINTS
-from functions.incentives import calculate_incentives, take_in_calculations
-from functions.payroll import carry_on_payroll_export
+from functions.queues import CONSUMERS, process
 from local.sandbox.generator import Shape
 from local.sandbox.server import Sandbox
 from shared.access.routes import ROUTES
@@ -74,14 +74,15 @@ class Office(ImportHub):
     def calculate(self) -> dict[str, Any]:
         """Calculate the period through the API and the queue; return the run."""
         run_id = self.data("StartCalculation", body={"period": PERIOD})["runId"]
-        self.deliver("calculation-requests", calculate_incentives)
+        self.deliver("calculation-requests")
         run: dict[str, Any] = self.data("GetCalculationRun", id=run_id)
         return run
 
-    def deliver(self, queue: str, function: Any) -> None:
+    def deliver(self, queue: str) -> None:
         """Let the function of a queue process what waits there."""
+        (consumer,) = (one for one in CONSUMERS if one.queue == queue)
         while text := self.queues.take(queue):
-            function(func.QueueMessage(body=text.encode()))
+            process(consumer, text.encode())
 
     def listed(self, **query: str) -> list[dict[str, Any]]:
         """Return the calculations of the period."""
@@ -363,7 +364,7 @@ def test_why_somebody_was_paid_what_he_was(office: Office) -> None:
     before = office.data("Trace", user="reader", employeeId=one["employeeId"], period=PERIOD)
     assert (before["paid"], before["toBePaid"], before["exports"]) == ("0.00", one["net"], [])
     export = office.data("TriggerExport", body={"period": PERIOD})
-    office.deliver("payroll-exports", carry_on_payroll_export)
+    office.deliver("payroll-exports")
 
     found = office.data("Trace", user="reader", employeeId=one["employeeId"], period=PERIOD)
     assert (found["paid"], found["toBePaid"]) == (one["net"], "0.00")

@@ -4,8 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +19,7 @@ from local.processes import ROOT, Stack
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
+from tests.waiting import until
 
 SETTINGS = {
     "ERP_PAGE_SIZE": "500",
@@ -45,34 +45,9 @@ def admin(stack: Stack) -> HubClient:
     return client
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return what the condition gives once it is true."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "this did not happen in time"
-        time.sleep(0.05)
-    return found
-
-
 def totals(admin: HubClient, day: str) -> dict[str, Any]:
     ledger: dict[str, Any] = admin.ask_sandbox("GET", "/ledger", params={"date": day})
     return ledger
-
-
-def test_an_import_by_the_api_runs_to_the_cent(admin: HubClient) -> None:
-    """INC-01, INC-05, INC-06: several slices through the queue; the operators' webhook is told."""
-    run = admin.wait_for(admin.start_import("2025-01-15"))
-    truth = totals(admin, "2025-01-15")
-    assert (run["status"], run["slices"], run["recordsRead"]) == ("PartialSuccess", 2, 2000)
-    assert run["controlTotals"]["salesMetrics"] == {"records": truth["imported"], "amount": truth["importedAmount"]}
-    assert run["controlTotals"]["held"] == {"records": truth["held"], "amount": truth["heldAmount"]}
-    assert run["controlTotals"]["difference"] == {"records": 0, "amount": "0.00"}
-    assert run["rejectedByReason"] == truth["rejectedByReason"]
-    assert run["startedBy"] == "admin"
-    told = until(
-        lambda: [n for n in admin.ask_sandbox("GET", "/notifications") if n["subject"] == run["runId"]], seconds=15
-    )
-    assert [one["type"] for one in told] == ["import.completed"]
 
 
 def test_rejects_are_listed_page_by_page_with_the_raw_record(admin: HubClient) -> None:
@@ -139,24 +114,6 @@ def test_a_dropped_file_is_imported_and_a_malformed_one_goes_to_quarantine(stack
     assert "the header line lacks transactionDate" in report["reason"]
     assert quarantine.read(f"{bad['runId']}/broken.csv") == b"transactionId,employeeId\r\n1,2\r\n"
     assert blobs.container("erp-inbox").info("broken.csv") is None
-
-
-def test_a_partner_that_stays_down_ends_in_the_dead_letters_and_a_resubmit_finishes_the_run(admin: HubClient) -> None:
-    """INC-70, INC-71."""
-    fault = {"route": "erp.sales", "kind": "status", "status": 400, "times": 1}
-    admin.ask_sandbox("POST", "/faults", json=[fault])
-    run_id = admin.start_import("2025-01-20")
-    run = admin.wait_for(run_id)
-    assert (run["status"], run["failureCode"]) == ("Failed", "PartnerRefused")
-    letters = until(lambda: admin.call("GET", "/admin/dead-letters", params={"status": "Open"}))
-    letter = next(one for one in letters if one["subject"] == run_id)
-    assert (letter["queue"], letter["kind"], letter["adapterId"]) == ("import-slices", "Parked", "erp")
-    shown = admin.call("GET", f"/admin/dead-letters/{letter['id']}")
-    assert json.loads(shown["message"])["data"]["runId"] == run_id
-    outcome = admin.call("POST", "/admin/dead-letters/resubmit", json={"ids": [letter["id"], "0" * 46]})
-    assert "messageId" in outcome[0]
-    assert outcome[1]["error"]["code"] == "NotFound"
-    until(lambda: admin.call("GET", f"/admin/imports/{run_id}")["status"] == "PartialSuccess")
 
 
 @pytest.mark.parametrize(

@@ -46,15 +46,21 @@ def azurite_with_tokens(certificate: Certificate) -> Iterator[Azurite]:
         yield running
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("azurite", marks=pytest.mark.azurite),
-        pytest.param("azurite-by-identity", marks=pytest.mark.azurite),
-    ]
+IMPLEMENTATIONS = (
+    "memory",
+    pytest.param("azurite", marks=pytest.mark.azurite),
+    pytest.param("azurite-by-identity", marks=pytest.mark.azurite),
 )
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
 def stores(request: pytest.FixtureRequest) -> Stores:
     """The ports in memory, then on Azurite, then on Azurite by a managed identity's tokens (INC-32)."""
+    return stores_of(request)
+
+
+def stores_of(request: pytest.FixtureRequest) -> Stores:
+    """Return the ports that a parameter names."""
     if request.param == "memory":
         memory = MemoryBlobs()
         return Stores(MemoryTables(), memory, MemoryQueues(utc_now, memory), None)

@@ -1,15 +1,39 @@
-"""What every implementation of the queue port does."""
+"""What every implementation of the queue port does: in memory, on storage queues, on Service Bus."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from shared.adapters.service_bus import ServiceBusQueues
+from shared.adapters.service_bus_namespace import ServiceBusNamespace
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import DataRefused
 from shared.kernel.message import Message, new_message
-from tests.contract.conftest import Stores, Unique
+from tests.contract.conftest import IMPLEMENTATIONS, Stores, Unique, stores_of
+from tests.fakes.blobs import MemoryBlobs
+from tests.fakes.tables import MemoryTables
+from tests.servicebus import ServiceBusDouble
 
 PAYLOADS = "message-payloads"
+
+
+@pytest.fixture(scope="module")
+def on_service_bus(service_bus: ServiceBusDouble) -> Iterator[Stores]:
+    """Queues on Service Bus, payloads in memory. Connections are slow to open and to close: one set for all tests."""
+    blobs = MemoryBlobs()
+    queues = ServiceBusQueues(ServiceBusNamespace(service_bus.connection_string), blobs)
+    yield Stores(MemoryTables(), blobs, queues, None)
+    queues.close()
+
+
+@pytest.fixture(params=[*IMPLEMENTATIONS, "servicebus"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    """The ports in memory, on Azurite both ways, then with queues on Service Bus."""
+    if request.param == "servicebus":
+        found: Stores = request.getfixturevalue("on_service_bus")
+        return found
+    return stores_of(request)
 
 
 def message(message_id: str, data: dict[str, Any]) -> Message:

@@ -16,6 +16,7 @@ from shared.adapters.settings.kinds import Group
 from shared.adapters.settings.mail import MailSettings
 from shared.adapters.settings.payroll import PayrollSettings, SftpSettings
 from shared.adapters.settings.people import HrSettings, IncentiveSettings
+from shared.adapters.settings.queues import QueueSettings
 from shared.adapters.settings.sales import ErpSettings, ImportSettings
 from shared.adapters.settings.secret_settings import SECRETS, LocalSecrets
 from shared.adapters.settings.telemetry import TelemetrySettings
@@ -31,6 +32,7 @@ __all__ = [
     "IncentiveSettings",
     "MailSettings",
     "PayrollSettings",
+    "QueueSettings",
     "Settings",
     "SftpSettings",
     "StorageSettings",
@@ -42,6 +44,7 @@ GroupType = TypeVar("GroupType", bound=Group)
 _GROUPS = (
     "hub",
     "storage",
+    "queues",
     "vault",
     "erp",
     "imports",
@@ -82,6 +85,11 @@ class Settings:
     def vault(self) -> VaultSettings:
         """Where secrets are."""
         return self._read(VaultSettings)
+
+    @cached_property
+    def queues(self) -> QueueSettings:
+        """What carries messages."""
+        return self._read(QueueSettings)
 
     @cached_property
     def erp(self) -> ErpSettings:

@@ -38,6 +38,7 @@ GOOD = {
 READ: dict[str, Callable[[Settings], Any]] = {
     "hub": lambda settings: settings.hub,
     "storage": lambda settings: settings.storage,
+    "queues": lambda settings: settings.queues,
     "erp": lambda settings: settings.erp,
     "imports": lambda settings: settings.imports,
     "hr": lambda settings: settings.hr,
@@ -98,6 +99,8 @@ def test_nothing_fails_before_a_setting_is_used() -> None:
         ("hub", "HUB_MESSAGE_RETRY_DELAYS", "30,-1", "greater than or equal to 0"),
         ("hub", "HUB_HEALTH_DEADLINE", "0", "greater than 0"),
         ("storage", "AzureWebJobsStorage", "", "is missing"),
+        ("queues", "HUB_QUEUES", "rabbits", "'storage' or 'servicebus'"),
+        ("queues", "ServiceBusConnection__fullyQualifiedNamespace", "sb://hub.example.com/", "should match pattern"),
         ("erp", "ERP_BASE_URL", "", "is missing"),
         ("erp", "ERP_BASE_URL", "erp.example.com", "must be a URL"),
         ("erp", "ERP_BASE_URL", "http://erp.example.com", "must use https"),
@@ -130,6 +133,27 @@ def test_a_wrong_setting_is_named_with_what_is_wrong(group: str, name: str, valu
     assert [problem.field for problem in caught.value.problems] in ([name], [name, name])
     assert message in caught.value.problems[0].message
     assert name in caught.value.message
+
+
+NAMESPACE = {"ServiceBusConnection__fullyQualifiedNamespace": "hub.servicebus.windows.net"}
+CONNECTION = {"ServiceBusConnection": "Endpoint=sb://127.0.0.1;SharedAccessKeyName=x;SharedAccessKey=hidden"}
+
+
+@pytest.mark.parametrize(
+    ("given", "problems"),
+    [
+        (NAMESPACE, []),
+        (CONNECTION, []),
+        ({}, ["ServiceBusConnection"]),
+        (NAMESPACE | CONNECTION, ["ServiceBusConnection"]),
+    ],
+    ids=["by identity", "by a connection string", "neither", "both"],
+)
+def test_service_bus_is_reached_in_one_way(given: dict[str, str], problems: list[str]) -> None:
+    found = Settings(GOOD | given | {"HUB_QUEUES": "servicebus"}).problems()
+    assert [problem.field for problem in found] == problems
+    assert "hidden" not in str(found)
+    assert Settings(GOOD | given).problems() == ()
 
 
 def test_problems_lists_everything_at_once() -> None:

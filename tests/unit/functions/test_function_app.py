@@ -9,6 +9,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+from local.host.configuration import duration
 from shared.adapters.settings import Settings
 from shared.adapters.settings.kinds import Group as SettingsGroup
 from shared.messaging.queue_names import BROKER_DELIVERIES, QUEUES, poison_queue_of
@@ -28,6 +29,8 @@ HEAVY = (
     "azure.core",
     "azure.data.tables",
     "azure.storage",
+    "azure.servicebus",
+    "azure.identity",
 )
 
 
@@ -80,6 +83,23 @@ def test_the_host_gives_a_message_up_after_as_many_deliveries_as_dead_letters_sa
     queues = read("host.json")["extensions"]["queues"]
     assert queues["maxDequeueCount"] == BROKER_DELIVERIES
     assert (queues["batchSize"], queues["visibilityTimeout"], queues["messageEncoding"]) == (8, "00:00:10", "base64")
+
+
+def test_the_worker_has_a_thread_for_every_message_that_the_host_hands_it() -> None:
+    """A message that waits for a thread uses up its lock without being worked on."""
+    extensions = read("host.json")["extensions"]
+    threads = int(read("local.settings.example.json")["Values"]["PYTHON_THREADPOOL_THREAD_COUNT"])
+    assert extensions["serviceBus"]["maxConcurrentCalls"] == threads
+    assert extensions["queues"]["batchSize"] + extensions["queues"]["newBatchThreshold"] <= threads
+
+
+def test_service_bus_messages_stay_ours_as_long_as_a_function_may_run() -> None:
+    host_json = read("host.json")
+    service_bus = host_json["extensions"]["serviceBus"]
+    assert duration(service_bus["maxAutoLockRenewalDuration"]) >= duration(host_json["functionTimeout"])
+    # Python functions cannot settle messages themselves, and what is fetched ahead of its turn ages under its lock.
+    assert service_bus["autoCompleteMessages"] is True
+    assert service_bus["prefetchCount"] == 0
 
 
 def test_the_host_puts_the_security_headers_on_what_it_answers_itself() -> None:

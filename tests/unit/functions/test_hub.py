@@ -10,11 +10,14 @@ import pytest
 from functions.answering import ApiRequest
 from functions.endpoints.health import startup
 from shared.access.principal import ANONYMOUS
+from shared.adapters.queues import StorageQueues
 from shared.adapters.secret_cache import CachedSecrets, CacheLife
+from shared.adapters.service_bus import ServiceBusQueues
 from shared.adapters.settings.secret_settings import SECRETS
 from shared.health.checks import Check, Health, Verdict, examine, overall
 from shared.hub import Hub, current_hub, replaced_hub
 from shared.kernel.errors import ConfigurationError, NetworkFailure
+from shared.wiring.queues import build
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.secrets import MemorySecrets
@@ -54,6 +57,25 @@ def test_a_part_is_replaced_by_its_name_and_a_wrong_name_is_refused() -> None:
     for name in ("tabels", "tenant", "clock_", "__init__"):
         with pytest.raises(TypeError, match="has no service"):
             Hub({}, **{name: object()})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({}, StorageQueues),
+        ({"HUB_QUEUES": "storage"}, StorageQueues),
+        ({"HUB_QUEUES": "servicebus", "ServiceBusConnection": "Endpoint=sb://127.0.0.1/"}, ServiceBusQueues),
+        ({"HUB_QUEUES": "servicebus", "ServiceBusConnection__fullyQualifiedNamespace": "h.example"}, ServiceBusQueues),
+    ],
+    ids=["by default", "storage", "a broker here", "a namespace in Azure"],
+)
+def test_messages_are_sent_by_the_transport_that_is_set(given: dict[str, str], kind: type) -> None:
+    assert type(build(Hub({"AzureWebJobsStorage": "UseDevelopmentStorage=true", **given}))) is kind
+
+
+def test_a_transport_that_is_none_is_named_when_something_is_sent() -> None:
+    with pytest.raises(ConfigurationError, match="HUB_QUEUES"):
+        _ = Hub({"HUB_QUEUES": "rabbits"}).queues
 
 
 def test_the_hub_of_the_process_is_replaced_for_a_while() -> None:

@@ -8,7 +8,7 @@ import azure.functions as func
 import pytest
 import requests
 
-from local.host.configuration import HostError, connection_string, disabled, load_settings, resolve
+from local.host.configuration import HostError, connection_string, disabled, load_host_json, load_settings, resolve
 from local.host.host import FunctionsHost
 from local.host.index import IndexedFunction, index
 from local.host.router import Router
@@ -91,6 +91,20 @@ def test_settings_of_the_file_give_way_to_the_environment(tmp_path: Any) -> None
     file.write_text("{}")
     with pytest.raises(HostError, match=r"not a local\.settings\.json"):
         load_settings(file, environment)
+
+
+def test_settings_replace_what_host_json_says_as_in_the_real_host(tmp_path: Any) -> None:
+    (tmp_path / "host.json").write_text('{"extensions": {"queues": {"batchSize": 8, "maxDequeueCount": 5}}}')
+    settings = {
+        "AzureFunctionsJobHost__extensions__queues__batchSize": "2",
+        "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls": "4",
+        "AzureFunctionsJobHost": "nothing",
+        "Other__extensions__queues__batchSize": "3",
+    }
+    assert load_host_json(tmp_path, settings)["extensions"] == {
+        "queues": {"batchSize": "2", "maxDequeueCount": 5},
+        "serviceBus": {"maxConcurrentCalls": "4"},
+    }
 
 
 def test_names_are_looked_up_as_the_real_host_does() -> None:

@@ -50,6 +50,20 @@ def test_a_passing_failure_is_tried_again(error: HubError, attempt: int, delay: 
     assert post.listed() == []
 
 
+@pytest.mark.parametrize("error", [Busy("taken", retry_after=20), CircuitOpen("erp", 45)], ids=["Busy", "CircuitOpen"])
+def test_a_message_that_is_put_off_can_be_told_from_what_it_was(error: HubError) -> None:
+    """Or a broker that detects duplicates would take it for one, and it would be lost."""
+    post, seen = Post(), list[tuple[int, int]]()
+    message = post.message()
+    for _ in range(3):
+        post.process(message, failing(error))
+        ((delay, message),) = post.waiting()
+        post.pass_time(delay)
+        post.queues.take(QUEUE)
+        seen.append((message.attempt, message.postponed))
+    assert seen == [(0, 1), (0, 2), (0, 3)]
+
+
 def test_the_delays_grow_and_after_the_last_attempt_the_message_is_parked() -> None:
     post, delays = Post(), list[float]()
     post.queues.send(QUEUE, post.message())
