@@ -18,13 +18,12 @@ from functools import wraps
 from typing import Any
 
 import azure.data.tables
-import azure.functions as func
 import azure.storage.blob
 import azure.storage.queue
 import paramiko
 import requests
 
-from functions.payroll import carry_on_payroll_export
+from functions.queues import CONSUMERS, process
 from functions.scheduled import export_payroll
 from shared.adapters.blobs import AzureContainer
 from shared.adapters.http import PartnerClient
@@ -34,8 +33,10 @@ from shared.hub import Hub, replaced_hub
 from shared.kernel.clock import utc_now
 from shared.kernel.errors import Conflict
 from shared.kernel.pay_period import parse_period
+from shared.messaging.queue_names import PAYROLL_EXPORTS
 from shared.payroll.start import ExportRequest, start_export
 
+(EXPORTS,) = (one for one in CONSUMERS if one.queue == PAYROLL_EXPORTS)
 LOADED = (azure.data.tables, azure.storage.blob, azure.storage.queue, paramiko, requests)
 """Loaded once, before anything is forked."""
 
@@ -108,7 +109,7 @@ def work(order: dict[str, Any]) -> None:
             case "timer":
                 export_payroll(hub, "")
             case "handle":
-                carry_on_payroll_export(func.QueueMessage(body=b64decode(order["body"])))
+                process(EXPORTS, b64decode(order["body"]))
             case "start and work":
                 time.sleep(max(0.0, order["at"] - time.time()))
                 with suppress(Conflict):
@@ -123,7 +124,7 @@ def _start(hub: Hub, order: dict[str, Any]) -> None:
 def _work_off(hub: Hub) -> None:
     queue = hub.storage_account.queues.get_queue_client("payroll-exports")
     while messages := list(queue.receive_messages(max_messages=1, visibility_timeout=30)):
-        carry_on_payroll_export(func.QueueMessage(body=b64decode(messages[0].content)))
+        process(EXPORTS, b64decode(messages[0].content))
         queue.delete_message(messages[0])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from functions.answering import respond
 from functions.http_routes import ENDPOINTS
-from functions.payroll import carry_on_payroll_export
+from functions.queues import CONSUMERS, process
 from local.sandbox.faults import Fault
 from local.sandbox.generator import Shape
 from local.sandbox.payroll import Payroll
@@ -27,6 +27,7 @@ from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
 
 QUEUE = "payroll-exports"
+(EXPORTS,) = (one for one in CONSUMERS if one.queue == QUEUE)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ class Operator:
                 if body is None:
                     self.now += timedelta(seconds=30)
                 else:
-                    carry_on_payroll_export(func.QueueMessage(body=body.encode()))
+                    process(EXPORTS, body.encode())
 
     def export(self) -> dict[str, Any]:
         """Trigger an export, let it be done, return what is shown of it."""
