@@ -23,12 +23,6 @@ from tests.unit.infra.templates import (
 STORAGE = "modules/storage.bicep"
 SERVICE_BUS = "modules/service-bus.bicep"
 
-AWAITED = {
-    "HUB_QUEUES",
-    "ServiceBusConnection__clientId",
-    "ServiceBusConnection__fullyQualifiedNamespace",
-}
-"""Settings that the templates set and no group of settings reads yet."""
 OF_THE_HOST = {"ServiceBusConnection__credential", "PYTHON_THREADPOOL_THREAD_COUNT"}
 """Settings that the Functions host or the worker reads, not the hub."""
 NOT_IN_AZURE = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
@@ -93,7 +87,7 @@ def test_each_setting_that_the_code_reads_is_in_the_templates_unless_it_is_a_sec
 def test_each_setting_in_the_templates_is_read_by_something() -> None:
     read = {name for name, (_, secret) in setting_fields().items() if not secret} | NO_SECRET
     declared = platform_settings() | operator_settings().keys()
-    assert declared - read - AWAITED - OF_THE_HOST == set()
+    assert declared - read - OF_THE_HOST == set()
 
 
 def test_no_setting_is_an_operator_s_and_the_platform_s() -> None:
