@@ -1,4 +1,4 @@
-# Everything a developer runs. `make demo` needs nothing but Python >= 3.11, Node >= 20 and make; `make test` a C compiler too.
+# Everything a developer runs. `make demo` needs nothing but Python >= 3.11, Node >= 20 and make.
 PYTHON ?= python3
 SECOND_PYTHON ?= python3.13
 VENV := .venv
@@ -9,15 +9,16 @@ DATE ?= 2025-01-15
 FAULTS ?= 0
 
 .PHONY: demo start mail-preview test test-all lint type unit bench environment test-environment package lock \
-	second-python openssh clean
+	second-python system-packages clean
 
 environment: $(VENV)/.installed local/azurite/node_modules/.installed
 
-test-environment: environment openssh $(VENV)/.test-installed
+test-environment: environment system-packages $(VENV)/.test-installed
 
-# The SFTP tests start a real OpenSSH server.
-openssh:
-	@sh scripts/install_openssh.sh
+# What the tests need of the system: installed where it is missing and we are root on Debian, else named.
+system-packages:
+	@sh scripts/install_system_package.sh sshd openssh-server "the SFTP tests start it"
+	@sh scripts/install_system_package.sh cc "gcc libc6-dev" "the test double of Service Bus is compiled"
 
 $(VENV)/.installed: requirements.txt constraints.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; set PYTHON=")'

@@ -36,7 +36,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
             yield small
         return
     if shutil.which("sshd", path=PATH) is None:
-        reason = "sshd is not installed: scripts/install_openssh.sh installs it"
+        reason = "sshd is not installed: make system-packages installs it, as root"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
