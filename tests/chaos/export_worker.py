@@ -131,10 +131,10 @@ def _work_off(hub: Hub) -> None:
 def _fork(order: dict[str, Any]) -> tuple[int, int]:
     """Let a process of its own do an order; return its ID and where it tells the places that it came by."""
     reading, writing = os.pipe()
-    process = os.fork()
-    if process:
+    child = os.fork()
+    if child:
         os.close(writing)
-        return process, reading
+        return child, reading
     os.close(reading)
     code = 1
     try:
@@ -148,10 +148,10 @@ def _fork(order: dict[str, Any]) -> tuple[int, int]:
         os._exit(code)
 
 
-def _await(process: int, reading: int) -> dict[str, Any]:
+def _await(child: int, reading: int) -> dict[str, Any]:
     with os.fdopen(reading, "rb") as pipe:
         content = pipe.read()
-    _, status = os.waitpid(process, 0)
+    _, status = os.waitpid(child, 0)
     killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     return {"killed": killed, "failed": not killed and status != 0, "places": json.loads(content or b"[]")}
 
@@ -160,7 +160,7 @@ def main() -> None:
     """Take orders until there are no more; several on a line are done at once."""
     for line in sys.stdin:
         running = [_fork(order) for order in json.loads(line)]
-        sys.stdout.write(json.dumps([_await(process, reading) for process, reading in running]) + "\n")
+        sys.stdout.write(json.dumps([_await(child, reading) for child, reading in running]) + "\n")
         sys.stdout.flush()
 
 

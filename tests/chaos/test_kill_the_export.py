@@ -217,9 +217,9 @@ SETTINGS = {
 
 
 @pytest.fixture
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    options = ("--records", "50", "--employees", "20")
-    with Stack(settings=SETTINGS, sandbox_options=options, logs=tmp_path_factory.mktemp("logs")) as running:
+def stack(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    options, logs = ("--records", "50", "--employees", "20"), tmp_path_factory.mktemp("logs")
+    with Stack(settings=SETTINGS, service_bus=broker, sandbox_options=options, logs=logs) as running:
         yield running
 
 
