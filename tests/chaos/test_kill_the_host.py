@@ -19,10 +19,10 @@ DAYS = [date(2025, 3, 3) + timedelta(days=number) for number in range(4)]
 SETTINGS = {
     "ERP_PAGE_SIZE": "200",
     "ERP_PAGES_PER_SLICE": "3",
-    "ERP_SLICE_LEASE_SECONDS": "1.5",
+    "ERP_SLICE_LEASE_SECONDS": "8",
     "ERP_RETRY_FIRST_DELAY": "0.05",
     "HUB_MESSAGE_RETRY_DELAYS": "0.1,0.1,0.5",
-    "IMPORT_STALL_SECONDS": "3",
+    "IMPORT_STALL_SECONDS": "10",
     "LOCAL_HOST_QUEUE_LEASE_SECONDS": "2",
 }
 

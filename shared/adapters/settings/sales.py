@@ -42,7 +42,9 @@ class ImportSettings(Group):
     """Pages that one function execution works through; more go to further slices."""
     writers: int = Field(default=2, alias="ERP_STAGING_WRITERS", ge=1, le=8)
     """Threads that write staged sales while the next page is fetched."""
-    slice_lease: float = Field(default=60.0, alias="ERP_SLICE_LEASE_SECONDS", ge=0.5, le=600)
+    slice_lease: float = Field(default=180.0, alias="ERP_SLICE_LEASE_SECONDS", ge=0.5, le=600)
+    """Longer than a page can take, with the wait for the rate limit: it is prolonged between pages, and a worker that
+    outlives its lease works beside the one that took the slice over."""
     stall_after: float = Field(default=900.0, alias="IMPORT_STALL_SECONDS", ge=1)
     """A run without progress for so long is taken up again."""
     triggers_calculation: bool = Field(default=False, alias="IMPORT_TRIGGERS_CALCULATION")
