@@ -25,6 +25,8 @@ def ports() -> dict[str, int]:
 
 def main() -> int:
     """Run until interrupted; 1 when something does not start."""
+    # A shell that starts us in the background has Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     storage = Path(os.environ.get("HUB_STORAGE") or ROOT / ".local" / "azurite")
     try:

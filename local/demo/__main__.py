@@ -48,6 +48,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.records < FEWEST_RECORDS:
         parser.error(f"--records {given.records}: at least {FEWEST_RECORDS}, so that every day has some of everything")
+    # A shell that starts us in the background has Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console()
     a_day = str(max(1, round(given.records / 31)))

@@ -100,6 +100,8 @@ def resume_export(context: PayrollContext, export_id: str) -> Export:
         if export.status.final:
             raise Conflict(f"export {export_id} is {export.status}: there is nothing to resume")
         if export.status is ExportStatus.STOPPED:
+            # Whoever stopped it may have died before he told; told twice, it is sent once.
+            tell_stopped(context, export)
             step = Step.POST if export.step is Step.VERIFY else export.step
             going_on = replace(export, status=ExportStatus.RUNNING, step=step, progress_at=context.clock())
             try:

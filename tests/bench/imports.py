@@ -87,7 +87,9 @@ def drain(hub: Hub, queue: str, handle: Callable[[Message], None]) -> None:
         messages = list(client.receive_messages(max_messages=1))
         if not messages:
             break
-        handle(hub.queues.resolve(parse_message(base64.b64decode(messages[0].content))))
+        message = parse_message(base64.b64decode(messages[0].content))
+        if message.tenant == hub.tenant:  # others that worked on the same account may have left theirs
+            handle(hub.queues.resolve(message))
         client.delete_message(messages[0])
         polls += 1
     hub.__dict__["polls"] = polls
