@@ -43,6 +43,7 @@ ENDPOINTS = {
     "GetExport": "exports.show",
     "GetExportFile": "exports.file",
     "ResumeExport": "exports.resume",
+    "TakeInOrder": "orders.take_in",
     "Trace": "trace.show",
     "ListDeadLetters": "dead_letters.list_all",
     "GetDeadLetter": "dead_letters.show",

@@ -36,6 +36,12 @@ param settings = {
   PAYROLL_CLIENT_ID: 'hub-payroll'
   PAYROLL_SCOPE: 'payroll/.default'
 
+  // Orders are taken in where there is a sales system. Without these lines that route refuses.
+  SALES_BASE_URL: 'https://sales.example.com'
+  SALES_TOKEN_URL: 'https://login.example.com/oauth2/v2.0/token'
+  SALES_CLIENT_ID: 'hub-sales'
+  SALES_SCOPE: 'sales/.default'
+
   SFTP_HOST: 'sftp.example.com'
   SFTP_USERNAME: 'hub'
   // From the operator of the server, by a way other than the network: ssh-keyscan alone proves nothing.

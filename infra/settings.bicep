@@ -65,6 +65,15 @@ type hubSettings = {
   EXPORT_LEASE_SECONDS: string?
   APPROVAL_DEADLINE: string?
 
+  // Where orders are taken in: SALES_BASE_URL and what the code then asks for (docs/adapters.md).
+  SALES_BASE_URL: string?
+  SALES_TOKEN_URL: string?
+  SALES_AUTHORITY: string?
+  SALES_CLIENT_ID: string?
+  SALES_SCOPE: string?
+  SALES_CALL_TIMEOUT: string?
+  SALES_RETRY_FIRST_DELAY: string?
+
   SFTP_HOST: string
   SFTP_PORT: string?
   SFTP_USERNAME: string

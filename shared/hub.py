@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from shared.adapters.secret_cache import CachedSecrets
     from shared.incentives.context import IncentiveContext
     from shared.kernel.file_transfer import FileTransfer
+    from shared.orders.intake import OrderIntake
     from shared.payroll.context import PayrollContext
     from shared.payroll.payroll_api import PayrollClient
 
@@ -281,6 +282,13 @@ class Hub:
         return build(self)
 
     @cached_property
+    def orders(self) -> "OrderIntake":
+        """Brings orders to the sales system (RES-01). Conflict where there is none."""
+        from shared.wiring.orders import build
+
+        return build(self)
+
+    @cached_property
     def health(self) -> HealthChecks:
         """What can be looked at (INC-72)."""
         checks = (
@@ -289,6 +297,7 @@ class Hub:
             Check("timers", lambda: probe_timers(self.timer_runs.heartbeats(), self.clock())),
             Check("erp", lambda: self.erp_health()),
             *(Check(name, partial(self._circuit, name)) for name in ADAPTERS if name != "erp"),
+            *self._sales_check(),
             *self._vault_check(),
         )
         try:
@@ -323,6 +332,10 @@ class Hub:
     def _vault_check(self) -> Iterator[Check]:
         if self.settings.has_vault:
             yield Check(VAULT, lambda: self.vault.probe(self.settings.hub.page_token_secret.path))
+
+    def _sales_check(self) -> Iterator[Check]:
+        if self.settings.has_sales:
+            yield Check("sales", partial(self._circuit, "sales"))
 
     def _erp_answers(self) -> str | None:
         state = self.erp_breaker.state()

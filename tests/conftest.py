@@ -24,6 +24,7 @@ _OWN = (
     "PAY_",
     "HR_",
     "PAYROLL_",
+    "SALES_",
     "MAIL_",
     "AZURE",
     "WEBSITE_",

@@ -1,8 +1,9 @@
 """Health of the hub (INC-72)."""
 
 from functions.answering import ApiRequest, ApiResult
-from shared.health.checks import Health, overall
+from shared.health.checks import overall
 from shared.hub import Hub
+from shared.kernel.adapter import Health
 from shared.kernel.errors import ConfigurationError, FieldProblem
 
 

@@ -26,6 +26,7 @@ CLIENTS = {
     "hub-erp": Client("erp-secret", "erp"),
     "hub-hr": Client("hr-secret", "hr"),
     "hub-payroll": Client("payroll-secret", "payroll"),
+    "hub-sales": Client("sales-secret", "sales"),
     "admin": Client("admin-secret", AUDIENCE, {"roles": ["DSIF.Admin"]}),
     "approver": Client("approver-secret", AUDIENCE, {"roles": ["DSIF.Approver"]}),
     "admin-app": Client("admin-app-secret", AUDIENCE, {"roles": ["DSIF.Admin"], "scp": "Employees.Read"}),

@@ -1,9 +1,10 @@
-"""The routes of HR, payroll, SFTP and the mailbox."""
+"""The routes of HR, payroll, the sales system, SFTP and the mailbox."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid
+from local.sandbox.order_intake import OrderRefused
 from local.sandbox.payroll import BatchRefused
 from local.sandbox.routing import Request, as_json, refused_token, with_fault
 from local.sandbox.wire import Answer
@@ -51,6 +52,27 @@ def _batch(sandbox: "Sandbox", request: Request) -> Answer:
     if fault and fault.kind == "answer-lost":
         fault.kind = "reset"
     return with_fault(request, as_json(answer), fault) if fault else as_json(answer)
+
+
+def _take_order(sandbox: "Sandbox", request: Request) -> Answer:
+    key = request.headers.get("X-Idempotency-Key", "")
+    sandbox.order_desk.note(key, request.headers.get("X-Correlation-ID", ""))
+    fault = sandbox.faults.next("sales.orders", None)
+    if fault and fault.kind == "expired-token":
+        sandbox.identity.revoke_all()
+    if not sandbox.identity.accepts(request.bearer(), "sales"):
+        return refused_token()
+    if fault and fault.kind in ("status", "redirect"):
+        return with_fault(request, as_json({}), fault)
+    try:
+        answer = sandbox.order_desk.receive(key, request.body)
+    except OrderRefused as error:
+        return as_json({"error": str(error)}, error.status)
+    if fault and fault.kind == "known-key":
+        return as_json(answer, 409)
+    if fault and fault.kind == "answer-lost":
+        fault.kind = "reset"
+    return with_fault(request, as_json(answer, 201), fault) if fault else as_json(answer, 201)
 
 
 def _reject(sandbox: "Sandbox", request: Request) -> Answer:
@@ -118,6 +140,9 @@ PARTNER_ROUTES: dict[tuple[str, str], tuple[str, Route]] = {
     ("POST", "/payroll/api/v1/incentives/batch"): ("payroll.batch", _batch),
     ("POST", "/payroll/reject"): ("payroll.reject", _reject),
     ("GET", "/payroll/ledger"): ("payroll.ledger", lambda box, _: as_json(box.payroll.ledger())),
+    ("GET", "/sales/api/health"): ("sales.health", _healthy("sales")),
+    ("POST", "/sales/api/v2/orders/intake"): ("sales.orders", _take_order),
+    ("GET", "/sales/ledger"): ("sales.ledger", lambda box, _: as_json(box.order_desk.ledger())),
     ("GET", "/sftp/files"): ("sftp.files", _sftp_files),
     ("POST", "/sftp/faults"): ("sftp.faults", _sftp_faults),
     ("GET", "/mailbox"): ("mailbox", _mails),

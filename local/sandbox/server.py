@@ -18,6 +18,7 @@ from local.sandbox.generator import Shape, employees_of
 from local.sandbox.hr import Hr
 from local.sandbox.identity import Identity, TokenRefused
 from local.sandbox.mailbox import Mailbox
+from local.sandbox.order_intake import OrderDesk
 from local.sandbox.partner_routes import PARTNER_ROUTES
 from local.sandbox.payroll import Payroll
 from local.sandbox.routing import Request, as_json, refused_token, with_fault
@@ -43,6 +44,7 @@ class Sandbox:
         self.erp = Erp(self.shape)
         self.hr: Hr = Hr(self.shape)
         self.payroll: Payroll = Payroll()
+        self.order_desk: OrderDesk = OrderDesk()
         self.requests: Counter[str] = Counter()
         self.notifications: list[Any] = []
         self.traces: deque[dict[str, str]] = deque(maxlen=10_000)

@@ -61,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GetExport", "GET", "v1/admin/exports/{id}", ADMINS, "An export: steps, totals, rejected records"),
     Route("GetExportFile", "GET", "v1/admin/exports/{id}/file", ADMINS, "The archived CSV of an export"),
     Route("ResumeExport", "POST", "v1/admin/exports/{id}/resume", ADMINS, "Let a stopped export go on"),
+    Route("TakeInOrder", "POST", "v1/orders", ADMINS, "Bring an order to the sales system"),
     Route("Trace", "GET", "v1/trace/{employeeId}/{period}", CALCULATION_READERS, "Why somebody was paid what he was"),
     Route("ListDeadLetters", "GET", "v1/admin/dead-letters", ADMINS, "Messages that were given up, newest first"),
     Route("GetDeadLetter", "GET", "v1/admin/dead-letters/{id}", ADMINS, "A dead letter with its message"),

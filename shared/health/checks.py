@@ -13,6 +13,7 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
+from shared.kernel.adapter import Health
 from shared.kernel.errors import ConfigurationError, HubError
 
 KEEP = 5.0
@@ -25,14 +26,6 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     WARN = "warn"
     FAIL = "fail"
-
-
-class Health(StrEnum):
-    """Of the hub."""
-
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    UNHEALTHY = "unhealthy"
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ MAY = {route.function: ADMINS for route in ROUTES} | {
     "ListCalculations": CALCULATION_READERS,
     "GetCalculation": CALCULATION_READERS,
     "Trace": CALCULATION_READERS,
+    "TakeInOrder": ADMINS,
     "ApproveCalculation": DECIDERS,
     "ApproveCalculations": DECIDERS,
     "RejectCalculation": DECIDERS,

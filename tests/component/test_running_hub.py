@@ -142,7 +142,7 @@ def test_health_tells_of_storage_queues_and_erp(stack: Stack) -> None:
     answer = requests.get(f"{stack.host_url}/api/v1/health", timeout=10)
     data = answer.json()["data"]
     assert answer.status_code == 200
-    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"}
+    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications", "sales"}
     assert {check["name"] for check in data["checks"]} == {"storage", "queues", "timers", *partners}
     for probe in ("liveness", "readiness", "startup"):
         assert requests.get(f"{stack.host_url}/api/v1/health/{probe}", timeout=10).status_code == 200

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from shared.adapters.settings.hub import AuthSettings, HubSettings, StorageSettings, VaultSettings
 from shared.adapters.settings.kinds import Group
 from shared.adapters.settings.mail import MailSettings
+from shared.adapters.settings.orders import SalesSettings
 from shared.adapters.settings.payroll import PayrollSettings, SftpSettings
 from shared.adapters.settings.people import HrSettings, IncentiveSettings
 from shared.adapters.settings.queues import QueueSettings
@@ -33,6 +34,7 @@ __all__ = [
     "MailSettings",
     "PayrollSettings",
     "QueueSettings",
+    "SalesSettings",
     "Settings",
     "SftpSettings",
     "StorageSettings",
@@ -52,6 +54,7 @@ _GROUPS = (
     "incentives",
     "payroll",
     "sftp",
+    "sales",
     "mail",
     "auth",
     "telemetry",
@@ -117,6 +120,11 @@ class Settings:
         return self._read(SftpSettings)
 
     @cached_property
+    def sales(self) -> SalesSettings | None:
+        """The sales system; None where SALES_BASE_URL is not set, and no orders are taken in."""
+        return self._read(SalesSettings) if self.has_sales else None
+
+    @cached_property
     def incentives(self) -> IncentiveSettings:
         """Where the plans are."""
         return self._read(IncentiveSettings)
@@ -142,8 +150,8 @@ class Settings:
         vault_answers = True
         for name in _GROUPS:
             try:
-                group: Group = getattr(self, name)
-                for secret in group.used_secrets() if vault_answers else ():
+                group: Group | None = getattr(self, name)
+                for secret in group.used_secrets() if group and vault_answers else ():
                     found += _unreadable(secret)
             except ConfigurationError as error:
                 found += error.problems
@@ -156,6 +164,11 @@ class Settings:
     def has_vault(self) -> bool:
         """Whether there is a vault for what the environment does not hold."""
         return bool(self._environment.get("KEY_VAULT_URL"))
+
+    @property
+    def has_sales(self) -> bool:
+        """Whether orders are taken in."""
+        return bool(self._environment.get("SALES_BASE_URL"))
 
     def secret(self, setting: str) -> Secret | None:
         """Return a setting that is a secret: the environment's, else the vault's, else None. Nothing is read."""

@@ -49,6 +49,7 @@ SECRETS: Mapping[str, SecretSetting] = {
     "HR_CLIENT_SECRET": SecretSetting("hr", "client-secret"),
     "HR_WEBHOOK_SECRET": SecretSetting("hr", "webhook-secret", _long_enough, several=True),
     "PAYROLL_CLIENT_SECRET": SecretSetting("payroll", "client-secret"),
+    "SALES_CLIENT_SECRET": SecretSetting("sales", "client-secret"),
     "SFTP_PRIVATE_KEY": SecretSetting("payroll-sftp", "private-key"),
     "SFTP_PASSWORD": SecretSetting("payroll-sftp", "password"),
     "MAIL_SMTP_PASSWORD": SecretSetting("e-mail", "smtp-password"),

@@ -14,8 +14,9 @@ from shared.adapters.queues import StorageQueues
 from shared.adapters.secret_cache import CachedSecrets, CacheLife
 from shared.adapters.service_bus import ServiceBusQueues
 from shared.adapters.settings.secret_settings import SECRETS
-from shared.health.checks import Check, Health, Verdict, examine, overall
+from shared.health.checks import Check, Verdict, examine, overall
 from shared.hub import Hub, current_hub, replaced_hub
+from shared.kernel.adapter import Health
 from shared.kernel.errors import ConfigurationError, NetworkFailure
 from shared.wiring.queues import build
 from tests.fakes.blobs import MemoryBlobs

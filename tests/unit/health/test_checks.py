@@ -6,8 +6,9 @@ from time import monotonic
 
 import pytest
 
-from shared.health.checks import Check, Finding, Health, HealthChecks, Verdict, overall
+from shared.health.checks import Check, Finding, HealthChecks, Verdict, overall
 from shared.health.storage import probe_queues
+from shared.kernel.adapter import Health
 from shared.kernel.errors import CircuitOpen, ConfigurationError, FieldProblem
 from shared.kernel.message import new_message
 from tests.fakes.queues import MemoryQueues

@@ -31,7 +31,9 @@ NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
 """Kept out of logs by the code, though it opens nothing: local authentication is off."""
 
 
-EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL"}
+WHERE_USED = {"SALES_BASE_URL", "SALES_CLIENT_ID"}
+"""Required where the hub takes orders in, and a hub need not: the hub checks that, the type cannot."""
+EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL", "SALES_TOKEN_URL"}
 """Required unless the partner's authority is given: the hub checks that, the type cannot."""
 
 
@@ -97,7 +99,7 @@ def test_no_setting_is_an_operator_s_and_the_platform_s() -> None:
 def test_what_the_code_requires_the_templates_require() -> None:
     required = {name for name, (needed, _) in setting_fields().items() if needed}
     for name, needed in operator_settings().items():
-        assert needed == (name in required - EITHER_OR), name
+        assert needed == (name in required - EITHER_OR - WHERE_USED), name
 
 
 def test_what_is_for_a_laptop_is_not_in_azure() -> None:
