@@ -472,7 +472,10 @@ def test_the_double_runs_as_a_process_of_its_own() -> None:
         assert child.stdout is not None
         port = child.stdout.readline().split()[2].rpartition(":")[2]
         endpoint = f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=a;SharedAccessKey=b;UseDevelopmentEmulator=true"
-        with ServiceBusClient.from_connection_string(endpoint) as client:
-            client.get_queue_sender("any").send_messages(ServiceBusMessage("a"))
+        with (
+            ServiceBusClient.from_connection_string(endpoint) as client,
+            client.get_queue_sender("any") as sender,
+        ):
+            sender.send_messages(ServiceBusMessage("a"))
         child.terminate()
         assert child.wait(10) == 0
