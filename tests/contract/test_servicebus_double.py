@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -438,9 +438,10 @@ def test_a_queue_that_is_not_there_is_an_error_where_none_is_created() -> None:
     with (
         ServiceBusDouble(["known"], create_missing=False) as strict,
         ServiceBusClient.from_connection_string(strict.connection_string, retry_total=0) as client,
+        closing(client.get_queue_sender("missing")) as sender,
         pytest.raises(MessagingEntityNotFoundError, match="missing"),
     ):
-        client.get_queue_sender("missing").send_messages(ServiceBusMessage("a"))
+        sender.send_messages(ServiceBusMessage("a"))
 
 
 class PlainHttp(RequestsTransport):  # type: ignore[misc]  # the SDK ships no type for it
