@@ -39,7 +39,7 @@ class MappingsBody(BaseModel):
 
 
 def start(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Start an import. With an Idempotency-Key header, repeats give the same run."""
+    """Start an import. With an Idempotency-Key header, repeats give the same run; Conflict for another one under it."""
     body = request.body(ImportBody)
     key = request.http.headers.get("Idempotency-Key")
     run_id = start_import(
@@ -48,7 +48,7 @@ def start(hub: Hub, request: ApiRequest) -> ApiResult:
             body.date,
             Trigger.API,
             request.principal.subject,
-            key=f"api|{request.principal.subject}|{body.date}|{body.storeId}|{key}" if key else None,
+            key=f"api|{request.principal.subject}|{key}" if key else None,
             store_id=body.storeId,
             correlation_id=request.request_id,
         ),

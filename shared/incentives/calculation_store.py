@@ -4,21 +4,16 @@ An export reads one partition; all calculations of an employee in a period are o
 which partition it lies.
 """
 
-import json
-import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
 
 from shared.incentives.calculation import Calculation, Change, Kind, State, history_json
 from shared.incentives.calculation_id import ids_of_employee, period_of_id
 from shared.kernel.clock import from_iso
 from shared.kernel.errors import NotFound
 from shared.kernel.keys import AFTER, join_key
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.row_changes import change_rows
 from shared.kernel.table import Page, Table, Value
-
-_PLAIN = 28_000
-"""Bytes of a breakdown or an audit trail that stands in its row as text; a longer one is compressed."""
 
 Decide = Callable[[str, Calculation | None], Calculation | None]
 """(ID, what stands there) -> what is to stand there, None to leave it."""
@@ -100,8 +95,8 @@ def _values(calculation: Calculation) -> dict[str, Value]:
         "submitterAddress": calculation.submitter_address,
         "exportId": calculation.export_id,
         "payrollReason": calculation.payroll_reason,
-        "history": _packed(history_json(calculation.history)),
-        "breakdown": _packed(calculation.breakdown),
+        **long_cells("history", history_json(calculation.history)),
+        **long_cells("breakdown", calculation.breakdown),
     }
     return {name: value for name, value in values.items() if value != ""}
 
@@ -121,7 +116,7 @@ def _calculation(key: str, values: Mapping[str, Value]) -> Calculation:
         currency=text("currency"),
         state=State(text("state")),
         plan_version=text("planVersion"),
-        breakdown=_unpacked(values["breakdown"]),
+        breakdown=read_long_cells("breakdown", values),
         amends=text("amends"),
         created_by=text("createdBy"),
         submitted_by=text("submittedBy"),
@@ -130,16 +125,6 @@ def _calculation(key: str, values: Mapping[str, Value]) -> Calculation:
         payroll_reason=text("payrollReason"),
         history=tuple(
             Change(from_iso(one["at"]), one["by"], one["action"], State(one["state"]), one["note"])
-            for one in _unpacked(values["history"])
+            for one in read_long_cells("history", values)
         ),
     )
-
-
-def _packed(content: object) -> Value:
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-    plain = text.encode()
-    return text if len(plain) <= _PLAIN else zlib.compress(plain)
-
-
-def _unpacked(value: Value) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(zlib.decompress(value) if isinstance(value, bytes) else str(value))

@@ -77,7 +77,7 @@ def _json_lines(text: str) -> list[Mapping[str, Any]]:
         if line.strip():
             try:
                 records.append(_with_exact_amounts(json.loads(line), line))
-            except (ValueError, RecursionError):
+            except (ValueError, ArithmeticError, RecursionError):
                 raise DataRefused(f"line {number} is no JSON: the file must be JSON lines, or end in .csv") from None
     return records
 

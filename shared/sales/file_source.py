@@ -95,11 +95,10 @@ def day_of_file(inbox: BlobContainer, name: str, etag: str, zone: ZoneInfo) -> d
             raise DataRefused(f"file {name!r}: {match[1]} is no date") from None
     first = next(FileSource(inbox, name, etag).pages("0", 1, 1)).records[0]
     try:
-        instant = from_iso(str((first.fields or {})["transactionDate"]))
-    except (KeyError, ValueError):
+        return business_day(from_iso(str((first.fields or {})["transactionDate"])), zone)
+    except (KeyError, ValueError, OverflowError):
         text = f"file {name!r}: neither the name nor the first record's transactionDate tells the business day"
         raise DataRefused(text) from None
-    return business_day(instant, zone)
 
 
 def _split_lines(name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -132,7 +131,7 @@ def _json_record(line: bytes, end: int) -> _Record:
     text = line.decode(errors="replace").strip()
     try:
         fields = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-    except ValueError:
+    except (ValueError, ArithmeticError, RecursionError):
         return _Record(None, f"not JSON: {text[:2000]}", end)
     if not isinstance(fields, dict):
         return _Record(None, f"not a JSON object: {text[:2000]}", end)

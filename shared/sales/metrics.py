@@ -9,13 +9,13 @@ looks at what counts, and carries the claim in every transaction. So a writer th
 wakes up, changes nothing. Writers of different days meet on the rows' ETags and take turns.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 from shared.kernel.errors import Busy
 from shared.kernel.keys import join_key, split_key
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import (
     MAX_OPERATIONS,
     Delete,
@@ -151,7 +151,7 @@ class MetricsStore:
             "currency": self._currency,
             "unitsSold": total.units_sold,
             "transactions": total.transactions,
-            "days": json.dumps(days, separators=(",", ":"), sort_keys=True),
+            **long_cells("days", dict(sorted(days.items()))),
         }
 
     def _read_back(self, partition: str, day: date, fence: Row, decided: DayOfSales) -> Tally:
@@ -186,4 +186,4 @@ def _total(days: Cells) -> Tally:
 def _metrics(row: Row) -> EmployeeMetrics:
     values = row.values
     total = Tally(*(int(str(values[name])) for name in ("amountMinor", "unitsSold", "transactions")))
-    return EmployeeMetrics(str(values["employeeId"]), total, json.loads(str(values["days"])), row.etag)
+    return EmployeeMetrics(str(values["employeeId"]), total, read_long_cells("days", values), row.etag)

@@ -1,14 +1,18 @@
 """What a sale is, at the border and inside."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.kernel.money import parse_amount
+
+ALL_STORES = "*"
+"""Stands for all stores, and is therefore the ID of none."""
 
 
 def _exact_decimal(value: object) -> object:
@@ -24,10 +28,23 @@ def _whole_number(value: object) -> object:
     """Read units: an integer, or its text (CSV); a number with decimals or a truth value is refused."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic turns a ValueError into a finding
-    return int(value) if isinstance(value, str) else value
+    if isinstance(value, int):
+        return value
+    if not re.fullmatch(r"\s*-?[0-9]{1,12}\s*", value):
+        raise ValueError("must be a whole number")
+    return int(value)
+
+
+def _sensible_instant(instant: datetime) -> datetime:
+    """Refuse what a system sends that has no date: the first or last instant it can express (RFC 3339 allows both)."""
+    if not 1900 <= instant.year <= 2200:
+        raise ValueError(f"the year {instant.year} is not that of a sale")
+    return instant
 
 
 Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+Description = Annotated[str, Field(max_length=256)]
+Instant = Annotated[AwareDatetime, AfterValidator(_sensible_instant)]
 ExactDecimal = Annotated[Decimal, BeforeValidator(_exact_decimal)]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]
 
@@ -41,13 +58,13 @@ class ErpRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
     transactionId: Identifier  # noqa: N815 - the partner's own names
-    transactionDate: AwareDatetime  # noqa: N815
+    transactionDate: Instant  # noqa: N815
     employeeId: Identifier  # noqa: N815
     storeId: Identifier  # noqa: N815
     salesAmount: ExactDecimal  # noqa: N815
     unitsSold: WholeNumber  # noqa: N815
-    productCategory: str = ""  # noqa: N815
-    productSku: str = ""  # noqa: N815
+    productCategory: Description = ""  # noqa: N815
+    productSku: Description = ""  # noqa: N815
     transactionType: Literal["Sale", "Return"] | None = None  # noqa: N815
 
 
@@ -74,6 +91,7 @@ class RejectReason(StrEnum):
     SCHEMA_INVALID = "SchemaInvalid"
     AMOUNT_PRECISION = "AmountPrecision"
     NEGATIVE_AMOUNT = "NegativeAmount"
+    POSITIVE_RETURN = "PositiveReturn"
     NEGATIVE_UNITS = "NegativeUnits"
     OUTSIDE_BUSINESS_DAY = "OutsideBusinessDay"
     UNKNOWN_STORE = "UnknownStore"

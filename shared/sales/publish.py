@@ -16,7 +16,7 @@ from shared.kernel.money import from_minor
 from shared.kernel.pay_period import period_of
 from shared.sales.context import ImportContext
 from shared.sales.metrics import DayOfSales
-from shared.sales.models import RawRecord, Sale, SalesByEmployee, Tally
+from shared.sales.models import ALL_STORES, RawRecord, Sale, SalesByEmployee, Tally
 from shared.sales.outcome import (
     ask_for_calculation,
     begin_again,
@@ -29,7 +29,7 @@ from shared.sales.outcome import (
 from shared.sales.overlap import overlap_with_others, sales_in_newer_snapshots
 from shared.sales.rejects import RejectWriter
 from shared.sales.runs import ImportRun, RunStatus
-from shared.sales.snapshots import ALL_STORES, DayOfSnapshots
+from shared.sales.snapshots import DayOfSnapshots
 from shared.sales.sources import SourceChanged
 from shared.sales.staged import StagedRun, read_staged_run, take_out
 

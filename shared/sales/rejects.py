@@ -32,9 +32,9 @@ class RejectWriter:
             "line": raw.line,
             "reason": rejection.reason.value,
             "field": rejection.field,
-            "message": rejection.message[:1000],
-            "transactionId": str(transaction_id)[:200] if transaction_id is not None else "",
-            "raw": raw_text(raw),
+            "message": _storable(rejection.message[:1000]),
+            "transactionId": _storable(str(transaction_id)[:200]) if transaction_id is not None else "",
+            "raw": _storable(raw_text(raw)),
         }
         self._batch.append(Put(_key(self._run, page, raw.line), values))
         if len(self._batch) == MAX_OPERATIONS:
@@ -68,6 +68,11 @@ def raw_text(raw: RawRecord) -> str:
     """Return a record as JSON text, numbers exactly as they came; a long one is cut."""
     text = raw.text if raw.fields is None else json.dumps(raw.fields, default=_plain, ensure_ascii=False)
     return text if len(text) <= MAX_RAW_CHARACTERS else text[: MAX_RAW_CHARACTERS - 6] + " (cut)"
+
+
+def _storable(text: str) -> str:
+    """Return a text with `?` for the half characters (lone surrogates) that JSON can express and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
 
 
 def _plain(value: object) -> str:

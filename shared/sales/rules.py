@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shared.kernel.clock import day_bounds, to_iso
 from shared.kernel.money import CENT, to_minor
-from shared.sales.models import ErpRecord, RawRecord, Rejection, RejectReason, Sale
+from shared.sales.models import ALL_STORES, ErpRecord, RawRecord, Rejection, RejectReason, Sale
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,14 @@ def _negative_only_as_return(_: SalesRules, record: ErpRecord) -> Rejection | No
     return Rejection(RejectReason.NEGATIVE_AMOUNT, "salesAmount", text)
 
 
+def _no_return_brings_money(_: SalesRules, record: ErpRecord) -> Rejection | None:
+    """An ERP that sends returns without the sign would otherwise raise what it should lower."""
+    if record.transactionType != "Return" or record.salesAmount <= 0:
+        return None
+    text = f"salesAmount: {record.salesAmount} is positive, and the record is a return: its amount must be negative"
+    return Rejection(RejectReason.POSITIVE_RETURN, "salesAmount", text)
+
+
 def _inside_the_day(rules: SalesRules, record: ErpRecord) -> Rejection | None:
     if rules.begins <= record.transactionDate < rules.ends:
         return None
@@ -101,6 +109,13 @@ def _inside_the_day(rules: SalesRules, record: ErpRecord) -> Rejection | None:
         f"not {rules.day.isoformat()}"
     )
     return Rejection(RejectReason.OUTSIDE_BUSINESS_DAY, "transactionDate", text)
+
+
+def _one_store(_: SalesRules, record: ErpRecord) -> Rejection | None:
+    if record.storeId != ALL_STORES:
+        return None
+    text = f"storeId: {ALL_STORES!r} stands for all stores, and names none"
+    return Rejection(RejectReason.SCHEMA_INVALID, "storeId", text)
 
 
 def _known_store(rules: SalesRules, record: ErpRecord) -> Rejection | None:
@@ -118,6 +133,8 @@ _RULES: tuple[Callable[[SalesRules, ErpRecord], Rejection | None], ...] = (
     _two_decimals,
     _units_not_negative,
     _negative_only_as_return,
+    _no_return_brings_money,
+    _one_store,
     _inside_the_day,
     _known_store,
 )

@@ -31,9 +31,9 @@ from shared.kernel.table import (
     delete_all,
     write_all,
 )
+from shared.sales.models import ALL_STORES
 from shared.sales.runs import ImportRun
 
-ALL_STORES = "*"
 WINDOW = timedelta(days=31)
 """How far from a day the same transaction is looked for."""
 

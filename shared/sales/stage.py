@@ -13,7 +13,7 @@ from shared.sales.context import ImportContext
 from shared.sales.digests import digest, sorted_digests
 from shared.sales.erp_source import identity_of
 from shared.sales.models import RawRecord, Rejection, RejectReason, Sale, SalesByEmployee, SourcePage, Tally
-from shared.sales.outcome import begin_again, change_run, fail_run, resume_run
+from shared.sales.outcome import MAX_GENERATIONS, begin_again, change_run, fail_run, resume_run
 from shared.sales.publish import publish_when_staged
 from shared.sales.rejects import RejectWriter, clear_rejects
 from shared.sales.rules import SalesRules, rules_for
@@ -86,7 +86,7 @@ def _work(context: ImportContext, run: ImportRun, item: Slice) -> tuple[Slice, I
         for page in source.pages(item.cursor, first_page, per_slice):
             if page.number == first_page:
                 run = _plan(context, run, item, source, page)
-            _refuse_other_totals(run, page)
+            _refuse_another_state(run, page)
             stager.take(page)
             if perf_counter() > renew_at:
                 item = context.slices.renew(run, item, context.clock(), context.rules.slice_lease)
@@ -112,9 +112,10 @@ def _plan(context: ImportContext, run: ImportRun, item: Slice, source: SalesSour
             status=RunStatus.STAGING,
             slice_count=len(slices) + 1 if page.total_pages is not None else 0,
             total_records=page.total_records if page.total_records is not None else -1,
+            data_as_of=page.data_as_of,
             progress_at=context.clock(),
         )
-    _refuse_other_totals(run, page)
+    _refuse_another_state(run, page)
     context.slices.add(run, slices)
     for other in slices:
         enqueue_slice(context, run, other.number, other.cursor)
@@ -133,10 +134,19 @@ def _other_slices(context: ImportContext, run: ImportRun, source: SalesSource, p
     return slices
 
 
-def _refuse_other_totals(run: ImportRun, page: SourcePage) -> None:
+def _refuse_another_state(run: ImportRun, page: SourcePage) -> None:
+    """Refuse a page of other data than the first one was of: by the total, or by `dataAsOf` where the source has it.
+
+    A source whose data never stand still would fail for ever: the last attempt goes by the total alone.
+    """
     if page.total_records is not None and page.total_records != run.total_records:
         raise SourceChanged(
             f"page {page.number} says {page.total_records} records in total, the first page said {run.total_records}"
+        )
+    differs = page.data_as_of and run.data_as_of and page.data_as_of != run.data_as_of
+    if differs and run.generation < MAX_GENERATIONS:
+        raise SourceChanged(
+            f"page {page.number} holds data as of {page.data_as_of}, the first page as of {run.data_as_of}"
         )
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from shared.kernel.clock import business_day
-from shared.kernel.errors import InvalidRequest
+from shared.kernel.errors import FieldProblem, InvalidRequest
 from shared.kernel.message import new_message
 from shared.sales.context import IMPORT_QUEUE, ImportContext
+from shared.sales.models import ALL_STORES
 from shared.sales.runs import ImportRun, Trigger
 
 
@@ -14,7 +15,8 @@ from shared.sales.runs import ImportRun, Trigger
 class StartRequest:
     """What is to be imported, and who says so.
 
-    `key` makes it happen once: the same key gives the same run. None: each request is a run of its own.
+    `key` makes it happen once: the same key gives the same run, or Conflict where it stands for another day or store.
+    None: each request is a run of its own.
     """
 
     day: date
@@ -30,13 +32,17 @@ class StartRequest:
 def start_import(context: ImportContext, request: StartRequest) -> str:
     """Store a run, queue its first slice, return its ID. Idempotent by `request.key`.
 
-    InvalidRequest for a day that has not begun yet in the business time zone.
+    InvalidRequest for a day that has not begun yet in the business time zone, and for a store that is none.
     """
+    if request.store_id == ALL_STORES:
+        problem = FieldProblem("storeId", f"{ALL_STORES!r} is no store: leave it out to import all stores")
+        raise InvalidRequest("storeId is not valid", (problem,))
     if request.day > business_day(context.clock(), context.rules.time_zone):
         raise InvalidRequest(f"{request.day.isoformat()} is in the future: there are no sales to import yet")
     if request.key is None:
         return _create(context, request)
-    result = context.once.run("start-import", request.key, lambda: {"runId": _create(context, request)})
+    what = {"date": request.day.isoformat(), "storeId": request.store_id}
+    result = context.once.run("start-import", request.key, lambda: {"runId": _create(context, request)}, what)
     return str(result["runId"])
 
 
@@ -45,7 +51,16 @@ def start_daily_import(context: ImportContext, trigger: Trigger, started_by: str
 
     Idempotent by the day, whoever asks: timer, second instance, watchdog.
     """
-    day = business_day(at, context.rules.time_zone) - timedelta(days=1)
+    return start_import_of(context, day_imported_at(context, at), trigger, started_by)
+
+
+def day_imported_at(context: ImportContext, at: datetime) -> date:
+    """Return the business day that the timer imports when it fires at an instant: the one before."""
+    return business_day(at, context.rules.time_zone) - timedelta(days=1)
+
+
+def start_import_of(context: ImportContext, day: date, trigger: Trigger, started_by: str) -> str:
+    """Start the scheduled import of a day. Idempotent by the day, whoever asks."""
     return start_import(context, StartRequest(day, trigger, started_by, key=f"daily|{day.isoformat()}"))
 
 

@@ -1,17 +1,18 @@
-"""The watchdog: starts the daily import that nobody started, takes up runs that make no progress (INC-07).
+"""The watchdog: starts the daily imports that nobody started, takes up runs that make no progress (INC-07).
 
 It closes the gaps between a stored state and the message that goes with it: a process killed in between leaves a run
-that nothing would wake.
+that nothing would wake. And it closes the gap that an outage leaves: a timer that could not fire fires only once
+afterwards, for the last day.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from shared.sales.context import ImportContext
 from shared.sales.outcome import change_run, resume_run
 from shared.sales.runs import ImportRun, Trigger
-from shared.sales.start import start_daily_import
+from shared.sales.start import day_imported_at, start_import_of
 
-LOOKS_BACK = timedelta(days=3)
+LOOKS_BACK = timedelta(days=31)
 TIMER_FIRES_AT = time(1)
 """UTC; the schedule of ImportErpSalesData (INC-01)."""
 
@@ -19,16 +20,29 @@ TIMER_FIRES_AT = time(1)
 def watch_imports(context: ImportContext) -> list[str]:
     """Return the IDs of the runs that were taken up. Idempotent: what goes on by itself is not disturbed."""
     now = context.clock()
-    if now.time() >= context.rules.expected_by:
-        # The day that the timer would have imported: late in the evening (UTC) "yesterday" may be a later one already.
-        fired_at = datetime.combine(now.date(), TIMER_FIRES_AT, now.tzinfo)
-        start_daily_import(context, Trigger.WATCHDOG, "WatchImports", fired_at)
+    runs = list(context.runs.since(_oldest_id(now - LOOKS_BACK)))
+    for day in _missed_days(context, runs, now):
+        start_import_of(context, day, Trigger.WATCHDOG, "WatchImports")
     taken_up: list[str] = []
-    for run in context.runs.since(_oldest_id(now - LOOKS_BACK)):
+    for run in runs:
         if not run.status.final and _stalled(context, run, now):
             resume_run(context, change_run(context, run, progress_at=now))
             taken_up.append(run.run_id)
     return taken_up
+
+
+def _missed_days(context: ImportContext, runs: list[ImportRun], now: datetime) -> list[date]:
+    """Return the days that the timer should have started by now and that no run was made for.
+
+    They begin with the first day that is known to have been started on schedule: a hub that is new fetches no past.
+    """
+    # Late in the evening (UTC) "yesterday" may be a later day already than the one that the timer imported.
+    due = day_imported_at(context, datetime.combine(now.date(), TIMER_FIRES_AT, now.tzinfo))
+    last = due if now.time() >= context.rules.expected_by else due - timedelta(days=1)
+    first = min((run.day for run in runs if run.trigger in (Trigger.TIMER, Trigger.WATCHDOG)), default=due)
+    imported = {run.day for run in runs if not run.file_name and not run.store_id}
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return [day for day in days if day not in imported]
 
 
 def _stalled(context: ImportContext, run: ImportRun, now: datetime) -> bool:

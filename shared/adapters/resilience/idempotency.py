@@ -15,11 +15,11 @@ from threading import Lock
 from typing import Any
 
 from shared.adapters.resilience.leased_rows import Claim, LeasedRows, LeaseLost, lease_end
-from shared.adapters.resilience.results import from_cells, to_cells
 from shared.adapters.resilience.retry import Sleep
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.errors import Busy, Conflict
 from shared.kernel.keys import join_key
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import Row, Tables, Value
 
 TABLE = "Idempotency"
@@ -66,9 +66,9 @@ class Idempotency:
 
         What the call raises is passed on and frees the key. Conflict when the key was used with another payload in the
         last 24 h; Busy when another caller takes longer than `max_wait`; TypeError or ValueError when the result is no
-        JSON or larger than 480,000 characters.
+        JSON or does not fit into a row.
         """
-        place = join_key(self._tenant, operation), join_key(key)
+        place = join_key(self._tenant, operation), _row_key(key)
         digest = _digest(payload)
         waited, pause = 0.0, _FIRST_PAUSE
         while True:
@@ -81,7 +81,7 @@ class Idempotency:
                     call = late.again
                     continue
             if found.values["status"] == "done":
-                return json.loads(from_cells(found.values))
+                return read_long_cells("result", found.values)
             if waited >= self._max_wait:
                 left = (lease_end(found) - self._clock()).total_seconds()
                 raise Busy(f"{operation} {key!r} is being done by somebody else", retry_after=max(left, pause))
@@ -105,7 +105,7 @@ class Idempotency:
     def _execute(self, claim: Claim, digest: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
         try:
             text = json.dumps(call())
-            cells = to_cells(text)
+            cells = long_cells("result", json.loads(text))
         except BaseException:
             self._free(claim)
             raise
@@ -144,6 +144,14 @@ class _TakenOver(Exception):
 
     def again(self) -> Any:  # noqa: ANN401 - JSON
         return json.loads(self._text)
+
+
+def _row_key(key: str) -> str:
+    """Return the key itself, or its digest where it is too long for a row: callers and file names may be long."""
+    try:
+        return join_key(key)
+    except ValueError:
+        return join_key("sha256", sha256(key.encode(errors="surrogatepass")).hexdigest())
 
 
 def _digest(payload: object) -> str:

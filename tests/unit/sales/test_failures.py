@@ -2,19 +2,22 @@
 
 import json
 import logging
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import count
 
 import pytest
 
 from shared.kernel.errors import InvalidRequest
 from shared.sales.employees import map_employees
 from shared.sales.files import import_file
+from shared.sales.outcome import MAX_GENERATIONS
 from shared.sales.queries import list_rejects
 from shared.sales.runs import ImportRun, RunStatus, Trigger
 from shared.sales.start import StartRequest, start_daily_import, start_import
 from shared.sales.watchdog import watch_imports
-from tests.unit.sales.world import DAY, World
+from tests.unit.sales.world import DAY, Once, World
 
 
 def fill(world: World, number: int) -> None:
@@ -91,6 +94,39 @@ def test_a_source_that_changes_once_while_it_is_read_is_read_again() -> None:
     assert world.metrics() == {"H1": (1700, 13, 13)}
 
 
+def test_a_source_that_moves_a_sale_between_two_pages_is_read_again() -> None:
+    """INC-07: the total stays the same, so `dataAsOf` alone tells that a sale was missed."""
+    world = World(page_size=3)
+    fill(world, 6)
+    world.erp.data_as_of = "2025-01-16T00:00:00Z"
+
+    def change(_day: date, page: int) -> None:
+        if page == 2 and "T000" in world.erp.days[DAY]:
+            world.erp.remove("T000")
+            world.erp.sell(DAY, "T900", "E1", "5.00")
+            world.erp.data_as_of = "2025-01-16T00:00:01Z"
+
+    world.erp.before_page = change
+    finished = run(world)
+    assert (finished.status, finished.generation) == (RunStatus.SUCCEEDED, 2)
+    assert world.metrics() == world.clean_metrics({"E1": "H1"})
+
+
+def test_a_source_whose_instant_differs_with_every_page_is_taken_by_its_totals_in_the_end() -> None:
+    """An ERP that calls the time of its answer `dataAsOf` can be imported all the same."""
+    world = World(page_size=2)
+    fill(world, 6)
+    instants = count()
+
+    def pass_on(_day: date, _page: int) -> None:
+        world.erp.data_as_of = f"2025-01-16T00:00:{next(instants):02d}Z"
+
+    world.erp.before_page = pass_on
+    finished = run(world)
+    assert (finished.status, finished.generation) == (RunStatus.SUCCEEDED, MAX_GENERATIONS)
+    assert world.metrics() == {"H1": (600, 6, 6)}
+
+
 def test_a_source_that_never_rests_fails_the_run_with_the_reason() -> None:
     """INC-07."""
     world = World(page_size=2, pages_per_slice=2)
@@ -109,6 +145,44 @@ def test_a_start_in_the_future_is_refused() -> None:
     world = World()
     with pytest.raises(InvalidRequest, match="is in the future"):
         start_import(world.context, StartRequest(date(2025, 1, 21), Trigger.API, "somebody"))
+
+
+@pytest.mark.parametrize("trigger", [Trigger.API, Trigger.MANUAL])
+def test_all_stores_are_no_store(trigger: Trigger) -> None:
+    """`*` stands for all stores where snapshots are kept: as a store's ID it would replace the day of each."""
+    world = World()
+    fill(world, 2)
+    run(world)
+    with pytest.raises(InvalidRequest) as refused:
+        start_import(world.context, StartRequest(DAY, trigger, "somebody", store_id="*"))
+    assert [one.field for one in refused.value.details] == ["storeId"]
+    assert world.metrics() == {"H1": (200, 2, 2)}
+
+
+def test_the_watchdog_catches_up_what_an_outage_left_out() -> None:
+    """INC-01: the timer fires once after an outage of days, for the last of them."""
+    world = World()
+    start_daily_import(world.context, Trigger.TIMER, "timer", world.now)
+    world.work()
+    world.now += timedelta(days=4, hours=11)
+    one_store = start_import(world.context, StartRequest(date(2025, 1, 21), Trigger.API, "somebody", store_id="S1"))
+    watch_imports(world.context)
+    forgetful = replace(world.context, once=Once())  # keys are remembered for a day, an outage may be longer
+    watch_imports(forgetful)
+    started = world.context.runs.since("00000000-0000-7000-8000-000000000000")
+    assert sorted(one.day.day for one in started if one.run_id != one_store) == [19, 20, 21, 22, 23]
+
+
+def test_a_house_account_that_sells_in_every_store_has_its_metrics() -> None:
+    """Its row is longer than a cell by far."""
+    world = World(page_size=5000)
+    map_employees(world.context, {"E1": "H1"})
+    for day in range(1, 20):
+        for store in range(400):
+            world.erp.sell(date(2025, 1, day), f"T{day}-{store}", "E1", "1.00", store=f"Store {store:04d}")
+        start_import(world.context, StartRequest(date(2025, 1, day), Trigger.API, "somebody"))
+    world.work()
+    assert world.metrics() == {"H1": (19 * 40_000, 19 * 400, 19 * 400)}
 
 
 def test_two_timers_and_the_watchdog_start_one_run() -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,34 @@ def test_a_good_record_becomes_a_sale_in_cents() -> None:
     assert isinstance(checked, Sale)
     assert (checked.amount_minor, checked.units_sold) == (12990, 2)
     assert checked.instant == datetime(2025, 1, 15, 9, tzinfo=UTC)
+
+
+ODD: dict[str, Any] = {
+    "first instant that .NET knows": {"transactionDate": "0001-01-01T00:00:00Z"},
+    "first instant, east of Greenwich": {"transactionDate": "0001-01-01T00:00:00+01:00"},
+    "last instant": {"transactionDate": "9999-12-31T23:59:59.999-05:00"},
+    "half a character": {"productCategory": "\ud800"},
+    "text longer than a cell": {"productSku": "x" * 40_000},
+    "units with an underscore": {"unitsSold": "1_0"},
+    "units in other digits": {"unitsSold": "\u0663"},
+    "all stores": {"storeId": "*"},
+}
+
+
+@pytest.mark.parametrize("zone", [BERLIN, ZoneInfo("America/New_York"), ZoneInfo("Pacific/Kiritimati")], ids=str)
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD.keys())
+def test_what_no_sale_can_be_is_refused_by_its_field(change: dict[str, Any], zone: ZoneInfo) -> None:
+    checked = rules_for(date(2025, 1, 15), zone).check(RawRecord(1, GOOD | change))
+    assert isinstance(checked, Rejection)
+    assert (checked.reason.value, checked.field) == ("SchemaInvalid", *change)
+
+
+def test_a_return_that_brings_money_is_refused() -> None:
+    """It would raise the sales while its units lower them."""
+    back = {"salesAmount": Decimal("50.00"), "unitsSold": 1, "transactionType": "Return"}
+    checked = RULES.check(RawRecord(1, GOOD | back))
+    assert isinstance(checked, Rejection)
+    assert (checked.reason.value, checked.field) == ("PositiveReturn", "salesAmount")
 
 
 def test_units_that_came_back_are_not_sold() -> None:

@@ -55,6 +55,7 @@ class Erp:
 
     zone: ZoneInfo = BERLIN
     days: dict[date, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    data_as_of: str = "2025-01-16T00:00:00Z"
     before_page: Callable[[date, int], None] = lambda _day, _page: None
 
     def sell(
@@ -91,7 +92,7 @@ class Erp:
         answer = {
             "data": sales[(page - 1) * size : page * size],
             "pagination": pagination if sales else {},
-            "metadata": {"dataAsOf": "2025-01-16T00:00:00Z"},
+            "metadata": {"dataAsOf": self.data_as_of},
         }
         if check:
             check(answer)
