@@ -42,7 +42,9 @@ class Requirement:
 
 ANYONE = Requirement(anonymous=True)
 SIGNED = Requirement(anonymous=True, signed=True)
-ADMINS = Requirement(any_role=frozenset({ADMIN}))
+ADMINS = Requirement(any_role=frozenset({ADMIN}), delegated_scope="Approvals.Write")
+"""Administration changes what is paid: of the scopes of INC-31 the one to approve is the one that allows as much."""
+ADMIN_READERS = Requirement(any_role=frozenset({ADMIN}))
 EMPLOYEE_ADMINS = Requirement(any_role=frozenset({ADMIN}), delegated_scope="Employees.Write")
 APPROVERS = Requirement(any_role=frozenset({ADMIN, APPROVER}), delegated_scope="Approvals.Write")
 EMPLOYEE_READERS = Requirement(frozenset({ADMIN}), frozenset({"Employees.Read"}))

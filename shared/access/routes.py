@@ -6,6 +6,7 @@ A route is added by a row here, and its endpoint in `functions.http_routes`.
 from dataclasses import dataclass
 
 from shared.access.requirement import (
+    ADMIN_READERS,
     ADMINS,
     ANYONE,
     APPROVERS,
@@ -32,20 +33,34 @@ class Route:
 
 ROUTES: tuple[Route, ...] = (
     Route("StartImport", "POST", "v1/admin/imports", ADMINS, "Import the sales of a day"),
-    Route("ListImports", "GET", "v1/admin/imports", ADMINS, "The import log, newest first"),
-    Route("GetImport", "GET", "v1/admin/imports/{id}", ADMINS, "An import: status, counts, control totals"),
-    Route("ListImportRejects", "GET", "v1/admin/imports/{id}/rejects", ADMINS, "What an import refused, and why"),
+    Route("ListImports", "GET", "v1/admin/imports", ADMIN_READERS, "The import log, newest first"),
+    Route("GetImport", "GET", "v1/admin/imports/{id}", ADMIN_READERS, "An import: status, counts, control totals"),
+    Route(
+        "ListImportRejects", "GET", "v1/admin/imports/{id}/rejects", ADMIN_READERS, "What an import refused, and why"
+    ),
     Route("MapEmployees", "PUT", "v1/admin/employees/mappings", EMPLOYEE_ADMINS, "Map ERP employee IDs to employees"),
     Route("ReceiveHrEvent", "POST", "v1/webhooks/hr", SIGNED, "Take in an HR event", partner_contract=True),
     Route("ListEmployees", "GET", "v1/employees", EMPLOYEE_READERS, "Employees by ID"),
     Route("GetEmployee", "GET", "v1/employees/{id}", EMPLOYEE_READERS, "An employee with his assignments"),
     Route("StartEmployeeSync", "POST", "v1/admin/employees/syncs", EMPLOYEE_ADMINS, "Read everybody from HR"),
-    Route("ListEmployeeSyncs", "GET", "v1/admin/employees/syncs", ADMINS, "Full syncs, newest first"),
-    Route("GetEmployeeSync", "GET", "v1/admin/employees/syncs/{id}", ADMINS, "A full sync: status and counts"),
-    Route("ListHrEventsForReview", "GET", "v1/admin/hr-events", ADMINS, "HR events of unknown type, kept for review"),
+    Route("ListEmployeeSyncs", "GET", "v1/admin/employees/syncs", ADMIN_READERS, "Full syncs, newest first"),
+    Route("GetEmployeeSync", "GET", "v1/admin/employees/syncs/{id}", ADMIN_READERS, "A full sync: status and counts"),
+    Route(
+        "ListHrEventsForReview",
+        "GET",
+        "v1/admin/hr-events",
+        ADMIN_READERS,
+        "HR events of unknown type, kept for review",
+    ),
     Route("StartCalculation", "POST", "v1/admin/calculations/runs", ADMINS, "Calculate a period"),
-    Route("ListCalculationRuns", "GET", "v1/admin/calculations/runs", ADMINS, "Calculation runs, newest first"),
-    Route("GetCalculationRun", "GET", "v1/admin/calculations/runs/{id}", ADMINS, "A calculation run with its counts"),
+    Route("ListCalculationRuns", "GET", "v1/admin/calculations/runs", ADMIN_READERS, "Calculation runs, newest first"),
+    Route(
+        "GetCalculationRun",
+        "GET",
+        "v1/admin/calculations/runs/{id}",
+        ADMIN_READERS,
+        "A calculation run with its counts",
+    ),
     Route("PostCalculations", "POST", "v1/calculations", ADMINS, "Store calculations that were made elsewhere"),
     Route("ListCalculations", "GET", "v1/calculations", CALCULATION_READERS, "Calculations of a period"),
     Route("GetCalculation", "GET", "v1/calculations/{id}", CALCULATION_READERS, "A calculation with its breakdown"),
@@ -57,14 +72,16 @@ ROUTES: tuple[Route, ...] = (
     Route("ApproveCalculations", "POST", "v1/calculations/approve", APPROVERS, "Approve many"),
     Route("RejectCalculations", "POST", "v1/calculations/reject", APPROVERS, "Reject many"),
     Route("TriggerExport", "POST", "v1/admin/exports/trigger", ADMINS, "Export a period to payroll"),
-    Route("ListExports", "GET", "v1/admin/exports", ADMINS, "Payroll exports, newest first"),
-    Route("GetExport", "GET", "v1/admin/exports/{id}", ADMINS, "An export: steps, totals, rejected records"),
-    Route("GetExportFile", "GET", "v1/admin/exports/{id}/file", ADMINS, "The archived CSV of an export"),
+    Route("ListExports", "GET", "v1/admin/exports", ADMIN_READERS, "Payroll exports, newest first"),
+    Route("GetExport", "GET", "v1/admin/exports/{id}", ADMIN_READERS, "An export: steps, totals, rejected records"),
+    Route("GetExportFile", "GET", "v1/admin/exports/{id}/file", ADMIN_READERS, "The archived CSV of an export"),
     Route("ResumeExport", "POST", "v1/admin/exports/{id}/resume", ADMINS, "Let a stopped export go on"),
     Route("TakeInOrder", "POST", "v1/orders", ADMINS, "Bring an order to the sales system"),
     Route("Trace", "GET", "v1/trace/{employeeId}/{period}", CALCULATION_READERS, "Why somebody was paid what he was"),
-    Route("ListDeadLetters", "GET", "v1/admin/dead-letters", ADMINS, "Messages that were given up, newest first"),
-    Route("GetDeadLetter", "GET", "v1/admin/dead-letters/{id}", ADMINS, "A dead letter with its message"),
+    Route(
+        "ListDeadLetters", "GET", "v1/admin/dead-letters", ADMIN_READERS, "Messages that were given up, newest first"
+    ),
+    Route("GetDeadLetter", "GET", "v1/admin/dead-letters/{id}", ADMIN_READERS, "A dead letter with its message"),
     Route("ResubmitDeadLetter", "POST", "v1/admin/dead-letters/{id}/resubmit", ADMINS, "Send it again, edited or not"),
     Route("DiscardDeadLetter", "POST", "v1/admin/dead-letters/{id}/discard", ADMINS, "Give it up for good"),
     Route("ResubmitDeadLetters", "POST", "v1/admin/dead-letters/resubmit", ADMINS, "Send many again"),

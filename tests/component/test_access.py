@@ -35,15 +35,12 @@ ADMINS = {"admin", "admin-app"}
 EMPLOYEE_READERS = {*ADMINS, "reader"}
 CALCULATION_READERS = {*ADMINS, "approver", "approver-app", "reader"}
 DECIDERS = {"admin", "approver", "approver-app"}
-MAY = {route.function: ADMINS for route in ROUTES} | {
-    "MapEmployees": {"admin"},
-    "StartEmployeeSync": {"admin"},
+MAY = {route.function: ADMINS if route.method == "GET" else {"admin"} for route in ROUTES} | {
     "ListEmployees": EMPLOYEE_READERS,
     "GetEmployee": EMPLOYEE_READERS,
     "ListCalculations": CALCULATION_READERS,
     "GetCalculation": CALCULATION_READERS,
     "Trace": CALCULATION_READERS,
-    "TakeInOrder": ADMINS,
     "ApproveCalculation": DECIDERS,
     "ApproveCalculations": DECIDERS,
     "RejectCalculation": DECIDERS,
