@@ -175,3 +175,12 @@ class World:
     def told(self) -> list[tuple[str, Any]]:
         """Return what is told so far: the type of each message and what it says."""
         return [(message.type, message.data) for message in self.queues.messages("notifications")]
+
+
+def a_world() -> World:
+    """Return a world in which three people sold something: 100.00, 200.00 and, without being eligible, 300.00."""
+    world = World(plan(roles=frozenset({"SalesAssociate"})))
+    for number, role in ((1, "SalesAssociate"), (2, "SalesAssociate"), (3, "Cashier")):
+        world.hire(f"H{number}", assigned(role=role))
+        world.sell(f"H{number}", sold(10_000 * number))
+    return world
