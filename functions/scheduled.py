@@ -36,11 +36,13 @@ def watch_imports(hub: Hub, _given: str) -> None:
     Idempotent: what goes on is not disturbed. A look that fails keeps no other from being taken.
     """
     from shared.incentives.calculate_period import watch_calculations
+    from shared.incentives.tell_decisions import tell_what_was_decided
     from shared.sales.employees import resume_mappings
     from shared.sales.watchdog import watch_imports
 
     with ExitStack() as each:
         each.callback(watch_calculations, hub.incentives)
+        each.callback(tell_what_was_decided, hub.incentives)
         each.callback(resume_mappings, hub.sales)
         each.callback(hub.dead_letters.finish_resubmissions)
         each.callback(watch_imports, hub.sales)

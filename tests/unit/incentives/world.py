@@ -16,6 +16,7 @@ from shared.incentives.decide import Actor, Outcome, approve, submit
 from shared.incentives.plan import Plan, Tier
 from shared.incentives.plan_file import Plans
 from shared.incentives.plan_versions import PlanVersionStore
+from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.errors import Busy
 from shared.kernel.message import parse_message
 from shared.kernel.pay_period import PayPeriod
@@ -97,6 +98,7 @@ class World:
             calculations=CalculationStore(self.tables.table("Calculations"), TENANT),
             runs=CalculationRunStore(self.tables.table("CalculationRuns"), TENANT),
             plan_versions=PlanVersionStore(self.tables.table("PlanVersions"), TENANT),
+            untold=UntoldDecisions(self.tables.table("UntoldDecisions"), TENANT),
             inbox=self.blobs.container("calculations-inbox"),
             quarantine=self.blobs.container("calculations-quarantine"),
         )
