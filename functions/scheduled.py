@@ -1,6 +1,7 @@
 """What each timer does; `given` is what an operator gave who runs it by hand, "" otherwise."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from shared.hub import Hub, current_hub
 from shared.kernel.timer import Timer
@@ -30,10 +31,21 @@ def import_erp_sales_data(hub: Hub, given: str) -> None:
 
 
 def watch_imports(hub: Hub, _given: str) -> None:
-    """Start what was not started, take up what makes no progress. Idempotent: what goes on is not disturbed."""
+    """Start the import that was not started, take up what was stored and never queued, or makes no progress.
+
+    Idempotent: what goes on is not disturbed. A look that fails keeps no other from being taken.
+    """
+    from shared.incentives.calculate_period import watch_calculations
+    from shared.incentives.tell_decisions import tell_what_was_decided
+    from shared.sales.employees import resume_mappings
     from shared.sales.watchdog import watch_imports
 
-    watch_imports(hub.sales)
+    with ExitStack() as each:
+        each.callback(watch_calculations, hub.incentives)
+        each.callback(tell_what_was_decided, hub.incentives)
+        each.callback(resume_mappings, hub.sales)
+        each.callback(hub.dead_letters.finish_resubmissions)
+        each.callback(watch_imports, hub.sales)
 
 
 def sync_employees(hub: Hub, _given: str) -> None:

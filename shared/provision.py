@@ -23,6 +23,7 @@ TABLES = (
     "AuditTrail",
     "CalculationRuns",
     "PlanVersions",
+    "UntoldDecisions",
     "HrDeliveries",
     "HrSyncRuns",
     "MailLog",

@@ -36,6 +36,7 @@ var tables = [
   'HeldSales'
   'Employees'
   'PlanVersions'
+  'UntoldDecisions'
   'Calculations'
   'Exports'
   'AuditTrail'

@@ -5,6 +5,7 @@ something that was approved would come to something else now, that is counted an
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
 from shared.incentives.calculation import Action, Calculation
 from shared.incentives.calculation_runs import CalculationRun, RunStatus
@@ -15,26 +16,50 @@ from shared.kernel.errors import Busy, DataRefused, HubError
 from shared.kernel.identifiers import time_of
 from shared.kernel.message import Message, new_message
 from shared.kernel.pay_period import PayPeriod, parse_period
+from shared.kernel.table import RowChanged
 
 _MAX_TRIES = 5
 """At computing from sales and assignments that do not change meanwhile, before the work is put off."""
+QUEUED_AGAIN_AFTER = timedelta(minutes=15)
+_BY_IMPORT = "Import"
 
 
 def start_calculation(context: IncentiveContext, period: str, started_by: str) -> str:
-    """Queue the calculation of a period, return the run's ID."""
-    run = CalculationRun(context.new_id(), period, started_by, context.clock())
+    """Store a run and queue it, return its ID. Whoever dies in between leaves it to `watch_calculations`."""
+    now = context.clock()
+    run = CalculationRun(context.new_id(), period, started_by, now, queued_at=now)
     context.runs.put(run)
+    _enqueue(context, run)
+    return run.run_id
+
+
+def watch_calculations(context: IncentiveContext) -> list[str]:
+    """Queue the runs again that nobody has begun since they were queued long ago; return their IDs. Idempotent."""
+    now = context.clock()
+    queued_again = []
+    for run in context.runs.queued():
+        if now - (run.queued_at or run.started_at) < QUEUED_AGAIN_AFTER:
+            continue
+        try:
+            run = context.runs.save(replace(run, queued_at=now))
+        except RowChanged:
+            continue  # begun meanwhile
+        _enqueue(context, run)
+        queued_again.append(run.run_id)
+    return queued_again
+
+
+def _enqueue(context: IncentiveContext, run: CalculationRun) -> None:
     message = new_message(
         message_id=f"{run.run_id}-calculation",
         message_type="calculation.requested",
         tenant=context.tenant,
         now=context.clock(),
-        subject=period,
+        subject=run.period,
         correlation_id=run.run_id,
-        data={"period": period, "runId": run.run_id, "startedBy": started_by},
+        data={"period": run.period, "runId": run.run_id, "startedBy": run.started_by},
     )
     context.queues.send(CALCULATION_QUEUE, message)
-    return run.run_id
 
 
 def handle_calculation_message(context: IncentiveContext, message: Message) -> None:
@@ -55,6 +80,8 @@ def give_up_calculation(context: IncentiveContext, message: Message, error: HubE
     except DataRefused:
         return
     known = context.runs.find(run.run_id) or run
+    if _is_over(known):
+        return
     failed = replace(known, status=RunStatus.FAILED, failure=error.message[:1000], finished_at=context.clock())
     context.runs.put(failed)
 
@@ -67,6 +94,8 @@ def calculate_period(context: IncentiveContext, run: CalculationRun, period: Pay
     """
     context.plan_versions.pin(context.plans().for_period(period), context.clock())
     before = context.runs.find(run.run_id)
+    if before and _is_over(before):
+        return before
     run = _begun(run, before)
     context.runs.put(run)
     for _ in range(_MAX_TRIES):
@@ -93,8 +122,13 @@ def _run_of(context: IncentiveContext, message: Message) -> CalculationRun:
         time_of(run_id)
     except ValueError:
         raise DataRefused(f"message {message.id!r}: runId is no UUIDv7") from None
-    started_by = str(message.data.get("startedBy") or "Import")
+    started_by = str(message.data.get("startedBy") or _BY_IMPORT)
     return CalculationRun(run_id, str(message.data.get("period")), started_by, context.clock())
+
+
+def _is_over(run: CalculationRun) -> bool:
+    """Tell whether a run needs no message any more: only an import asks again under the ID of one that is done."""
+    return run.status is RunStatus.SUCCEEDED and run.started_by != _BY_IMPORT
 
 
 def _begun(run: CalculationRun, before: CalculationRun | None) -> CalculationRun:

@@ -1,6 +1,7 @@
 """The log of calculations of whole periods. Table CalculationRuns: partition tenant, row key newest first."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -40,6 +41,9 @@ class CalculationRun:
     net_minor: int = 0
     finished_at: datetime | None = None
     failure: str = ""
+    queued_at: datetime | None = None
+    """When its message was decided to be sent, the last time; None for a run that an import asked for."""
+    etag: str = field(default="", compare=False)
 
 
 class CalculationRunStore:
@@ -53,6 +57,15 @@ class CalculationRunStore:
     def put(self, run: CalculationRun) -> None:
         """Write a run, whatever stands there."""
         self._table.put(self._tenant, newest_first(run.run_id), _values(run))
+
+    def save(self, run: CalculationRun) -> CalculationRun:
+        """Write a run over the version that it was read as. RowChanged when somebody was faster."""
+        row = Row(self._tenant, newest_first(run.run_id), {}, run.etag)
+        return replace(run, etag=self._table.replace(row, _values(run)))
+
+    def queued(self) -> Iterator[CalculationRun]:
+        """Yield the runs that no worker has begun."""
+        return (_run(row) for row in self._table.query(self._tenant, equal={"status": RunStatus.QUEUED.value}))
 
     def get(self, run_id: str) -> CalculationRun:
         """Return a run. NotFound."""
@@ -92,12 +105,13 @@ def _values(run: CalculationRun) -> dict[str, Value]:
         "failure": run.failure,
         **{name: int(getattr(run, name)) for name in _COUNTS},
     }
-    return values | ({"finishedAt": to_iso(run.finished_at)} if run.finished_at else {})
+    instants = {"finishedAt": run.finished_at, "queuedAt": run.queued_at}
+    return values | {name: to_iso(instant) for name, instant in instants.items() if instant}
 
 
 def _run(row: Row) -> CalculationRun:
     values = row.values
-    finished = values.get("finishedAt")
+    finished, queued = values.get("finishedAt"), values.get("queuedAt")
     counts: dict[str, Any] = {name: values[name] for name in _COUNTS}
     return CalculationRun(
         run_id=str(values["runId"]),
@@ -107,5 +121,7 @@ def _run(row: Row) -> CalculationRun:
         status=RunStatus(str(values["status"])),
         failure=str(values["failure"]),
         finished_at=from_iso(str(finished)) if finished else None,
+        queued_at=from_iso(str(queued)) if queued else None,
+        etag=row.etag,
         **counts,
     )

@@ -59,14 +59,20 @@ class CalculationStore:
         """Return a page of rows; `calculations_of` reads them."""
         return self._table.page(self._partition(period), size=size, position=position, equal=equal)
 
-    def change(self, period: str, ids: Collection[str], decide: Decide) -> dict[str, Calculation]:
-        """Change calculations of a period over what others change meanwhile; return those that were changed."""
+    def change(
+        self, period: str, ids: Collection[str], decide: Decide, announce: Callable[[], None] | None = None
+    ) -> dict[str, Calculation]:
+        """Change calculations of a period over what others change meanwhile; return those that were changed.
+
+        `announce` is called when it is decided which, before the first is written.
+        """
 
         def on_rows(key: str, values: Mapping[str, Value] | None) -> Mapping[str, Value] | None:
             after = decide(key, _calculation(key, values) if values else None)
             return _values(after) if after else None
 
-        changed = change_rows(self._table, self._partition(period), ids, on_rows)
+        tell = (lambda _rows: announce()) if announce else None
+        changed = change_rows(self._table, self._partition(period), ids, on_rows, tell)
         return {key: _calculation(key, values) for key, values in changed.items()}
 
     def _partition(self, period: str) -> str:

@@ -8,6 +8,7 @@ from shared.incentives.calculation_runs import CalculationRunStore
 from shared.incentives.calculation_store import CalculationStore
 from shared.incentives.plan_file import Plans
 from shared.incentives.plan_versions import PlanVersionStore
+from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock
 from shared.kernel.identifiers import NewId
@@ -45,5 +46,6 @@ class IncentiveContext:
     calculations: CalculationStore
     runs: CalculationRunStore
     plan_versions: PlanVersionStore
+    untold: UntoldDecisions
     inbox: BlobContainer
     quarantine: BlobContainer

@@ -1,18 +1,15 @@
 """Submitting, approving and rejecting calculations, one or many (INC-42)."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
-from typing import Any
 
 from shared.incentives.calculation import Action, Calculation, Kind, State
 from shared.incentives.calculation_id import period_of_id
-from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext, Staff
+from shared.incentives.context import IncentiveContext, Staff
+from shared.incentives.tell_decisions import tell_decision
+from shared.incentives.untold_decisions import Decision
 from shared.kernel.errors import CallerError, Conflict, Forbidden, NotFound
-from shared.kernel.message import new_message
-from shared.kernel.money import amount_text
 from shared.kernel.pay_period import parse_period
 
 
@@ -46,7 +43,7 @@ def submit(context: IncentiveContext, ids: Collection[str], actor: Actor) -> lis
         after = calculation.after(Action.SUBMIT, at=context.clock(), by=actor.subject)
         return replace(after, submitted_by=actor.subject, submitter_address=actor.address)
 
-    return _decide(context, ids, _Decision(Action.SUBMIT, actor), change)
+    return _decide(context, ids, Decision(Action.SUBMIT, actor.subject), change)
 
 
 def approve(context: IncentiveContext, ids: Collection[str], actor: Actor, note: str = "") -> list[Outcome]:
@@ -57,7 +54,7 @@ def approve(context: IncentiveContext, ids: Collection[str], actor: Actor, note:
         _refuse_own(people, calculation, actor)
         return calculation.after(Action.APPROVE, at=context.clock(), by=actor.subject, note=note)
 
-    return _decide(context, ids, _Decision(Action.APPROVE, actor, note), change)
+    return _decide(context, ids, Decision(Action.APPROVE, actor.subject, note), change)
 
 
 def reject(context: IncentiveContext, ids: Collection[str], actor: Actor, reason: str) -> list[Outcome]:
@@ -66,7 +63,7 @@ def reject(context: IncentiveContext, ids: Collection[str], actor: Actor, reason
     def change(calculation: Calculation) -> Calculation:
         return calculation.after(Action.REJECT, at=context.clock(), by=actor.subject, note=reason)
 
-    return _decide(context, ids, _Decision(Action.REJECT, actor, reason), change)
+    return _decide(context, ids, Decision(Action.REJECT, actor.subject, reason), change)
 
 
 _FEW = 20
@@ -100,34 +97,23 @@ def _refuse_own(people: _People, calculation: Calculation, actor: Actor) -> None
         raise Forbidden(f"you brought in calculation {calculation.calculation_id}: somebody else must approve it")
 
 
-@dataclass(frozen=True)
-class _Decision:
-    """What somebody does to calculations."""
-
-    action: Action
-    actor: Actor
-    note: str = ""
-
-    def made(self, calculation: Calculation) -> bool:
-        """Tell whether this very decision is the last thing that happened to a calculation."""
-        last = calculation.history[-1]
-        return (last.action, last.by, last.note) == (self.action.value, self.actor.subject, self.note)
-
-
 def _decide(
     context: IncentiveContext,
     ids: Collection[str],
-    decision: _Decision,
+    decision: Decision,
     change: Callable[[Calculation], Calculation],
 ) -> list[Outcome]:
     """Change each calculation by itself; one that cannot be changed does not stop the others.
 
     Idempotent by calculation, actor and note: what was decided so already is left as it is, and told again under the
-    same message ID, for the process may have died before it was told.
+    same message ID, for the process may have died before it was told; `tell_what_was_decided` tells where nobody
+    repeats it.
     """
     outcomes: dict[str, Outcome] = {}
+    since = context.clock()
     for period, group in _by_period(ids, outcomes).items():
         decided: dict[str, Calculation] = {}
+        untold: list[str] = []
 
         def decide(key: str, standing: Calculation | None) -> Calculation | None:
             decided.pop(key, None)  # noqa: B023 - called inside this turn of the loop alone
@@ -142,9 +128,15 @@ def _decide(
             outcomes[key] = Outcome(key, after.state.value)
             return None if after is standing else after
 
-        context.calculations.change(period, group, decide)
+        def announce() -> None:
+            untold.append(context.new_id())  # noqa: B023
+            context.untold.add(untold[0], period, decision, decided, since)  # noqa: B023
+
+        context.calculations.change(period, group, decide, announce)
         if decided:
-            _tell(context, period, decision, decided)
+            tell_decision(context, period, decision, decided)
+        for key in untold:
+            context.untold.settle(key)
     return [outcomes[key] for key in dict.fromkeys(ids)]
 
 
@@ -161,34 +153,3 @@ def _by_period(ids: Collection[str], outcomes: dict[str, Outcome]) -> Mapping[st
 
 def _missing(calculation_id: str) -> NotFound:
     return NotFound(f"there is no calculation {calculation_id[:60]!r}")
-
-
-_EVENTS = {
-    Action.SUBMIT: "approval.required",
-    Action.APPROVE: "approval.approved",
-    Action.REJECT: "approval.rejected",
-}
-
-
-def _tell(context: IncentiveContext, period: str, decision: _Decision, decided: Mapping[str, Calculation]) -> None:
-    """Send one message for all of a period: who tells it on looks the calculations up, and knows repeats by its ID."""
-    data: dict[str, Any] = {
-        "period": period,
-        "ids": sorted(decided),
-        "count": len(decided),
-        "total": amount_text(sum(one.net_minor for one in decided.values())),
-        "currency": next(iter(decided.values())).currency,
-        "by": decision.actor.subject,
-    }
-    about = [[key, len(decided[key].history)] for key in sorted(decided)]
-    digest = sha256(json.dumps([decision.action.value, about]).encode()).hexdigest()[:32]
-    message = new_message(
-        message_id=f"{digest}-{_EVENTS[decision.action]}",
-        message_type=_EVENTS[decision.action],
-        tenant=context.tenant,
-        now=context.clock(),
-        subject=period,
-        correlation_id=digest,
-        data=data,
-    )
-    context.queues.send(NOTIFICATION_QUEUE, message)

@@ -22,6 +22,8 @@ _MAX_TRIES = 20
 Values = Mapping[str, Value]
 Decide = Callable[[str, Values | None], Values | None]
 """(row key, its cells or None where there is no row) -> the new cells, or None to leave it as it is."""
+Announce = Callable[[Mapping[str, Values]], None]
+"""Told the new cells of the rows that are about to be written, by their keys."""
 
 
 def change_row(table: Table, partition: str, key: str, decide: Decide) -> Values | None:
@@ -42,35 +44,37 @@ def change_row(table: Table, partition: str, key: str, decide: Decide) -> Values
     raise Busy(f"row {key!r} is being changed by others", retry_after=1)
 
 
-def change_rows(table: Table, partition: str, keys: Collection[str], decide: Decide) -> dict[str, Values]:
+def change_rows(
+    table: Table, partition: str, keys: Collection[str], decide: Decide, announce: Announce | None = None
+) -> dict[str, Values]:
     """Change rows of one partition, a hundred in a transaction; return the new cells of those that were changed.
 
     Rows so large that a hundred do not fit go in halves; LimitExceeded for one that does not fit alone.
 
     One range query reads them: keys that lie close together are cheap. Each row is decided on alone; where somebody
-    was faster, its hundred is done one by one.
+    was faster, its hundred is done one by one. What `announce` does, somebody who is killed before the rows are written
+    does again: they are decided on again.
     """
     if not keys:
         return {}
     rows = {row.key: row for row in table.query(partition, key_from=min(keys), key_before=max(keys) + AFTER)}
     pending: list[tuple[str, Row | None, Values]] = []
-    changed: dict[str, Values] = {}
     for key in keys:
         row = rows.get(key)
         after = decide(key, row.values if row else None)
         if after is not None:
             pending.append((key, row, after))
-        if len(pending) == MAX_OPERATIONS:
-            changed |= _write(table, partition, pending, decide)
-            pending = []
-    return changed | _write(table, partition, pending, decide)
+    if announce and pending:
+        announce({key: after for key, _, after in pending})
+    changed: dict[str, Values] = {}
+    for start in range(0, len(pending), MAX_OPERATIONS):
+        changed |= _write(table, partition, pending[start : start + MAX_OPERATIONS], decide)
+    return changed
 
 
 def _write(
     table: Table, partition: str, pending: Sequence[tuple[str, Row | None, Values]], decide: Decide
 ) -> dict[str, Values]:
-    if not pending:
-        return {}
     operations: list[Operation] = [
         Replace(key, after, row.etag) if row else Insert(key, after) for key, row, after in pending
     ]

@@ -6,7 +6,7 @@ newest first and finding one is a point read. The message itself is a blob in co
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from shared.kernel.clock import Clock, to_iso
 from shared.kernel.errors import NotFound
 from shared.kernel.message import Message
 from shared.kernel.table import Row, RowExists, Table, Value
-from shared.messaging.dead_letter import Failure, letter_id, row_values, shown, time_key
+from shared.messaging.dead_letter import Failure, Status, letter_id, row_values, shown, time_key
 
 _LETTER_ID = re.compile(r"[0-9]{13}-[0-9a-f]{32}")
 
@@ -60,6 +60,10 @@ class DeadLetterStore:
             equal=selection.equal,
         )
         return [shown(row) for row in page.rows], page.next_position
+
+    def of_status(self, status: Status) -> Iterator[Row]:
+        """Yield the rows of dead letters that are so far."""
+        return self._table.query(self._tenant, equal={"status": status.value})
 
     def show(self, identifier: str) -> dict[str, Any]:
         """Return a dead letter with its stack and its `message` as text. NotFound.

@@ -1,13 +1,14 @@
 """What an operator does with dead letters: list, inspect, send again, edited or not, discard; one or many (INC-71)."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from shared.kernel.blob import BlobContainer
-from shared.kernel.clock import Clock, to_iso
+from shared.kernel.clock import Clock, from_iso, to_iso
 from shared.kernel.errors import Conflict, DataRefused, HubError
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Message, Queues, parse_message
@@ -17,6 +18,10 @@ from shared.messaging.dead_letter_store import DeadLetterStore, Selection
 
 MAX_AT_ONCE = 100
 """Dead letters that one operation on many takes."""
+FINISHED_AFTER = timedelta(minutes=15)
+"""A resubmission that is still not sent then was left by somebody who died."""
+
+_log = logging.getLogger(__name__)
 
 
 class CannotBeSentAgain(Conflict, DataRefused):
@@ -58,8 +63,8 @@ class DeadLetters:
         """Send the message again, with other data if given; return the new message's ID. Done twice, it is sent once.
 
         The new message's ID, and edited data, are stored before it is sent. A repeat after a crash finishes what was
-        begun: same ID, same data. NotFound. Conflict for a dead letter that was discarded, is being changed by
-        somebody else, or cannot be sent again.
+        begun: same ID, same data; `finish_resubmissions` does where nobody repeats it. NotFound. Conflict for a dead
+        letter that was discarded, is being changed by somebody else, or cannot be sent again.
         """
         row = self._store.row(identifier)
         status = Status(str(row.values["status"]))
@@ -72,6 +77,21 @@ class DeadLetters:
             self._queues.send(str(row.values["queue"]), self._new_message(row, message_id))
             self._mark_sent(row)
         return message_id
+
+    def finish_resubmissions(self) -> list[str]:
+        """Finish what was begun long ago by somebody who died; return the dead letters that were sent. Idempotent."""
+        sent = []
+        for row in self._store.of_status(Status.RESUBMITTING):
+            begun = row.values.get("resubmitBegunAt")
+            if begun and self._clock() - from_iso(str(begun)) < FINISHED_AFTER:
+                continue
+            try:
+                self.resubmit(row.key, str(row.values["resubmittedBy"]))
+            except HubError as error:
+                _log.error("dead letter %s cannot be sent again: %s", row.key, error.code)
+            else:
+                sent.append(row.key)
+        return sent
 
     def discard(self, identifier: str, by: str, reason: str) -> None:
         """Give a dead letter up for good. Idempotent. NotFound; Conflict when it was resubmitted."""
@@ -120,7 +140,12 @@ class DeadLetters:
         else:
             self._original(row)
             self._store.keep_edited(row.key, message_id, json.dumps(data).encode())
-        changes: dict[str, Value] = {"resubmittedAs": message_id, "resubmittedBy": by, "edited": data is not None}
+        changes: dict[str, Value] = {
+            "resubmittedAs": message_id,
+            "resubmittedBy": by,
+            "resubmitBegunAt": to_iso(self._clock()),
+            "edited": data is not None,
+        }
         return self._change(row, {"status": Status.RESUBMITTING.value, **changes})
 
     def _new_message(self, row: Row, message_id: str) -> Message:

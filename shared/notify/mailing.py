@@ -35,7 +35,18 @@ class PayFact:
     reason: str
     first_name: str = field(repr=False)
     employee_address: str = field(repr=False)
-    submitter_address: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What somebody submitted of the calculations that were decided on together; the sum as decimal text."""
+
+    period: str
+    count: int
+    net: str
+    currency: str
+    reason: str
+    address: str = field(repr=False)
 
 
 class PayFacts(Protocol):
@@ -47,6 +58,10 @@ class PayFacts(Protocol):
 
     def facts(self, ids: Sequence[str]) -> list[PayFact]:
         """Return what there is to tell of calculations; one that is gone is left out."""
+        ...
+
+    def submissions(self, period: str, ids: Sequence[str]) -> list[Submission]:
+        """Return what each submitter with an address submitted of a period's calculations."""
         ...
 
 
@@ -87,7 +102,7 @@ class Mailing:
                 self._in_portions(message, self._pay().computed(message.subject))
             case "approval.approved" | "approval.rejected":
                 self._in_portions(message, (str(one) for one in _list(message.data["ids"])))
-                self._tell_submitter(message)
+                self._tell_submitters(message)
             case _ if message.type == PORTION:
                 self._portion(message)
             case _:
@@ -139,18 +154,25 @@ class Mailing:
         if failure:
             raise failure
 
-    def _tell_submitter(self, message: Message) -> None:
-        """Tell whoever submitted, once for everything that was decided on together."""
+    def _tell_submitters(self, message: Message) -> None:
+        """Tell each submitter of his own, once for everything that was decided on together."""
         rule = MAIL_RULES[message.type]
         if Audience.SUBMITTER not in rule.audiences:
             return
         ids = [str(one) for one in _list(message.data["ids"])]
-        facts = [fact for fact in self._pay().facts(ids[:1]) if fact.submitter_address]
-        for fact in facts:
-            count = "" if len(ids) == 1 else f" ({len(ids)} calculations)"
-            values = _pay_values(fact) | {"firstName": f"colleague{count}", "net": message.data["total"]}
-            if failure := self._one(f"{message.id}-submitter", rule.template, fact.submitter_address, values):
-                raise failure
+        failure: HubError | None = None
+        for one in self._pay().submissions(message.subject, ids):
+            count = "" if one.count == 1 else f" ({one.count} calculations)"
+            values = {
+                "firstName": f"colleague{count}",
+                "period": one.period,
+                "net": one.net,
+                "currency": one.currency,
+                "reason": one.reason,
+            }
+            failure = self._one(f"{message.id}-submitter", rule.template, one.address, values) or failure
+        if failure:
+            raise failure
 
     def _each(self, event_id: str, template: str, recipients: Iterable[str], values: Mapping[str, object]) -> None:
         failures = [self._one(event_id, template, recipient, values) for recipient in recipients]

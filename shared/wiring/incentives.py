@@ -12,6 +12,7 @@ from shared.incentives.calculation_store import CalculationStore
 from shared.incentives.context import IncentiveContext, Staff
 from shared.incentives.plan_file import Plans, load_plans
 from shared.incentives.plan_versions import PlanVersionStore
+from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.pay_period import PayPeriod
 from shared.wiring.staff import staff_from
 
@@ -63,6 +64,7 @@ def build(hub: "Hub") -> IncentiveContext:
         calculations=CalculationStore(tables.table("Calculations"), tenant),
         runs=CalculationRunStore(tables.table("CalculationRuns"), tenant),
         plan_versions=PlanVersionStore(tables.table("PlanVersions"), tenant),
+        untold=UntoldDecisions(tables.table("UntoldDecisions"), tenant),
         inbox=blobs.container("calculations-inbox"),
         quarantine=blobs.container("calculations-quarantine"),
     )

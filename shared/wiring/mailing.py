@@ -1,17 +1,19 @@
 """The mailing: pay from the incentives, people from the workforce."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 
 from shared.adapters.mail_providers import mail_provider
-from shared.incentives.calculation import Calculation, Kind
+from shared.incentives.calculation import Action, Calculation, Kind
 from shared.kernel.money import amount_text
 from shared.notify.delivery import MAIL_LOG, MailDelivery
-from shared.notify.mailing import AddressLists, Mailing, PayFact
+from shared.notify.mailing import AddressLists, Mailing, PayFact, Submission
 from shared.workforce.person import Employee
 
 if TYPE_CHECKING:
     from shared.hub import Hub
+
+_FEW = 20
 
 
 def build(hub: "Hub") -> Mailing | None:
@@ -50,6 +52,22 @@ class CalculationFacts:
                 facts.append(_fact(calculation, person.at(self._hub.clock())))
         return facts
 
+    def submissions(self, period: str, ids: Sequence[str]) -> list[Submission]:
+        """Return what each submitter with an address submitted of a period's calculations."""
+        by_address: dict[str, list[Calculation]] = {}
+        for one in self._some_of(period, set(ids)):
+            if address := one.submitter_address.strip().lower():
+                by_address.setdefault(address, []).append(one)
+        return [_submission(address, period, group) for address, group in by_address.items()]
+
+    def _some_of(self, period: str, ids: Set[str]) -> Iterator[Calculation]:
+        """Yield calculations of a period: a few are looked up one by one, for more the period is read."""
+        calculations = self._hub.incentives.calculations
+        if len(ids) <= _FEW:
+            yield from filter(None, map(calculations.find, sorted(ids)))
+        else:
+            yield from (one for one in calculations.of_period(period) if one.calculation_id in ids)
+
 
 def _fact(calculation: Calculation, employee: Employee) -> PayFact:
     return PayFact(
@@ -59,8 +77,18 @@ def _fact(calculation: Calculation, employee: Employee) -> PayFact:
         net=amount_text(calculation.net_minor),
         currency=calculation.currency,
         plan_name=str(calculation.breakdown.get("planName") or calculation.source),
-        reason=calculation.history[-1].note if calculation.history else "",
+        reason=_reason(calculation),
         first_name=employee.first_name,
         employee_address=employee.email,
-        submitter_address=calculation.submitter_address,
     )
+
+
+def _submission(address: str, period: str, group: Sequence[Calculation]) -> Submission:
+    net = amount_text(sum(one.net_minor for one in group))
+    return Submission(period, len(group), net, group[0].currency, _reason(group[0]), address)
+
+
+def _reason(calculation: Calculation) -> str:
+    """Return what was said with the last decision: an export may have come after it."""
+    decisions = (Action.APPROVE.value, Action.REJECT.value)
+    return next((one.note for one in reversed(calculation.history) if one.action in decisions), "")

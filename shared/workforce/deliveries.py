@@ -2,7 +2,8 @@
 
 Table HrDeliveries, partition tenant|bucket of the delivery ID, written in one transaction:
   `delivery|delivery ID`   what came, never changed
-  `pending|delivery ID`    while it has not been applied; what is found here after a while is queued again
+  `pending|delivery ID`    while it has not been applied; what is found here after a while is queued again, and then
+                           has as long again
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from hashlib import sha256
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.keys import AFTER, join_key, split_key
-from shared.kernel.table import Insert, Row, RowExists, Table, Value
+from shared.kernel.table import Insert, Row, RowChanged, RowExists, Table, Value
 
 BUCKETS = 16
 _MAX_CELL = 30_000
@@ -76,14 +77,19 @@ class DeliveryStore:
         """Remember that a delivery needs no more work."""
         self._table.delete(self._partition(delivery_id), join_key("pending", delivery_id))
 
-    def pending(self, before: datetime) -> Iterator[str]:
-        """Yield the IDs of deliveries that came before an instant and were not applied."""
+    def overdue(self, before: datetime, now: datetime) -> Iterator[Delivery]:
+        """Yield the deliveries that have waited since before an instant; each is given time from now on."""
         prefix = join_key("pending", "")
         for bucket in range(BUCKETS):
-            rows = self._table.query(self._bucket(bucket), key_from=prefix, key_before=prefix + AFTER)
-            for row in rows:
-                if from_iso(str(row.values["receivedAt"])) < before:
-                    yield split_key(row.key)[1]
+            for row in self._table.query(self._bucket(bucket), key_from=prefix, key_before=prefix + AFTER):
+                if from_iso(str(row.values["receivedAt"])) >= before:
+                    continue
+                try:
+                    self._table.replace(row, {"receivedAt": to_iso(now)})
+                except RowChanged:
+                    continue  # applied meanwhile
+                if delivery := self.find(split_key(row.key)[1]):
+                    yield delivery
 
     def for_review(self) -> Iterator[Delivery]:
         """Yield the deliveries whose event type is not known."""

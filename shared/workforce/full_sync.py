@@ -17,6 +17,7 @@ from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.message import new_message
 from shared.kernel.table import RowChanged
 from shared.workforce.context import HR_QUEUE, NOTIFICATION_QUEUE, WorkforceContext
+from shared.workforce.employees import Changed
 from shared.workforce.facts import Fact, Facts
 from shared.workforce.hr_pages import HrPage, Snapshot, fetch_page
 from shared.workforce.person import Person, Status, differing
@@ -38,7 +39,9 @@ def start_sync(context: WorkforceContext, started_by: str) -> str:
 
 def resume_sync(context: WorkforceContext, run: SyncRun) -> None:
     """Queue the present slice of a run again. Safe at any time: a slice that is done is not done twice."""
-    _enqueue(context, run)
+    # Noted first: while its message waits, for the HR system say, it is not queued again with each look.
+    if _save(context, replace(run, progress_at=context.clock())):
+        _enqueue(context, run)
 
 
 def sync_slice(context: WorkforceContext, run_id: str, page: int) -> None:
@@ -72,16 +75,22 @@ def _take_over(context: WorkforceContext, page: HrPage, seen: set[str]) -> SyncC
     now = context.clock()
     snapshots = {snapshot.employee_id: snapshot for snapshot in page.snapshots}
     fresh = [employee_id for employee_id in snapshots if employee_id not in seen]
+
+    def tell(changes: Changed) -> None:
+        known: dict[str, str] = {}
+        for employee_id, (before, after) in changes.items():
+            erp_id = after.at(now).erp_employee_id
+            if erp_id and erp_id != before.at(now).erp_employee_id:
+                known[erp_id] = employee_id
+        if known:
+            context.became_known(known)
+
     changed = context.employees.change_many(
-        list(snapshots), lambda person: learn_snapshot(person, snapshots[person.employee_id], page.as_of, now)
+        list(snapshots),
+        lambda person: learn_snapshot(person, snapshots[person.employee_id], page.as_of, now),
+        # Before they are written: whoever dies in between finds them changed again, and tells again.
+        announce=tell,
     )
-    known: dict[str, str] = {}
-    for employee_id, (before, after) in changed.items():
-        erp_id = after.at(now).erp_employee_id
-        if erp_id and erp_id != before.at(now).erp_employee_id:
-            known[erp_id] = employee_id
-    if known:
-        context.became_known(known)
     seen.update(snapshots)
     return _count(fresh, changed, now, page.refused)
 

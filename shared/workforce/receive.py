@@ -65,13 +65,11 @@ def receive(context: WorkforceContext, headers: Mapping[str, str], body: bytes) 
 
 def resume(context: WorkforceContext) -> int:
     """Queue the deliveries again that were kept long ago and not applied; return how many. Idempotent."""
-    before = context.clock() - QUEUED_AGAIN_AFTER
+    now = context.clock()
     number = 0
-    for delivery_id in context.deliveries.pending(before):
-        delivery = context.deliveries.find(delivery_id)
-        if delivery:
-            _enqueue(context, delivery)
-            number += 1
+    for delivery in context.deliveries.overdue(now - QUEUED_AGAIN_AFTER, now):
+        _enqueue(context, delivery)
+        number += 1
     return number
 
 

@@ -1,12 +1,12 @@
 """What the workforce's timers do."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 
 from shared.kernel.once import RunOnce
 from shared.workforce.context import WorkforceContext
 from shared.workforce.full_sync import resume_sync, start_sync
 from shared.workforce.receive import resume
-from shared.workforce.sync_runs import SyncStatus
 
 STALLED_AFTER = timedelta(minutes=15)
 
@@ -20,9 +20,8 @@ def start_daily_sync(context: WorkforceContext, once: RunOnce) -> str:
 
 def watch_workforce(context: WorkforceContext) -> int:
     """Queue again whatever a process that died left behind; return how many events. Idempotent."""
-    run = context.sync_runs.newest()
-    if run and run.status is SyncStatus.RUNNING:
-        progress = run.progress_at or run.started_at
-        if context.clock() - progress > STALLED_AFTER:
-            resume_sync(context, run)
-    return resume(context)
+    with ExitStack() as each:  # a sync that cannot be woken keeps no event waiting
+        for run in context.sync_runs.running():
+            if context.clock() - (run.progress_at or run.started_at) > STALLED_AFTER:
+                each.callback(resume_sync, context, run)
+        return resume(context)

@@ -1,6 +1,7 @@
 """The log of full syncs. Table HrSyncRuns: partition tenant, row key newest first (INC-24)."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -79,9 +80,9 @@ class SyncRunStore:
         """Return a page of rows, newest first; `sync_runs_of` reads them."""
         return self._table.page(self._tenant, size=size, position=position)
 
-    def newest(self) -> SyncRun | None:
-        """Return the last run that was started."""
-        return next((_run(row) for row in self._table.page(self._tenant, size=1).rows), None)
+    def running(self) -> Iterator[SyncRun]:
+        """Yield the runs that are not finished."""
+        return (_run(row) for row in self._table.query(self._tenant, equal={"status": SyncStatus.RUNNING.value}))
 
 
 def sync_runs_of(page: Page) -> list[SyncRun]:

@@ -11,6 +11,7 @@ from azure.functions.meta import Datum
 
 from shared.adapters.resilience.circuit_store import CircuitStore
 from shared.hub import Hub, replaced_hub
+from shared.incentives.calculate_period import start_calculation
 from shared.kernel.errors import NetworkFailure
 from shared.kernel.message import new_message
 from tests.fakes.blobs import MemoryBlobs
@@ -119,6 +120,21 @@ def test_work_that_fails_fails_the_function_so_that_the_host_tells_of_it(
     with pytest.raises(NetworkFailure):
         timed.fire("ResumeHrEvents")
     assert attributes(timed.watched.span("task ResumeHrEvents"))["error.type"] == "NetworkFailure"
+
+
+def test_a_look_of_the_watchdog_that_fails_keeps_no_other_from_being_taken(
+    timed: TimedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise NetworkFailure("erp", "no connection")
+
+    start_calculation(timed.hub.incentives, "2025-01", "admin")
+    assert timed.queues.take("calculation-requests")  # lost with the process
+    timed.now += timedelta(minutes=30)
+    monkeypatch.setattr("shared.sales.watchdog.watch_imports", fail)
+    with pytest.raises(NetworkFailure):
+        timed.fire("WatchImports")
+    assert timed.queues.depth("calculation-requests") == 1
 
 
 def _opened(store: CircuitStore) -> Any:

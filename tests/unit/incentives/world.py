@@ -16,6 +16,7 @@ from shared.incentives.decide import Actor, Outcome, approve, submit
 from shared.incentives.plan import Plan, Tier
 from shared.incentives.plan_file import Plans
 from shared.incentives.plan_versions import PlanVersionStore
+from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.errors import Busy
 from shared.kernel.message import parse_message
 from shared.kernel.pay_period import PayPeriod
@@ -97,6 +98,7 @@ class World:
             calculations=CalculationStore(self.tables.table("Calculations"), TENANT),
             runs=CalculationRunStore(self.tables.table("CalculationRuns"), TENANT),
             plan_versions=PlanVersionStore(self.tables.table("PlanVersions"), TENANT),
+            untold=UntoldDecisions(self.tables.table("UntoldDecisions"), TENANT),
             inbox=self.blobs.container("calculations-inbox"),
             quarantine=self.blobs.container("calculations-quarantine"),
         )
@@ -175,3 +177,12 @@ class World:
     def told(self) -> list[tuple[str, Any]]:
         """Return what is told so far: the type of each message and what it says."""
         return [(message.type, message.data) for message in self.queues.messages("notifications")]
+
+
+def a_world() -> World:
+    """Return a world in which three people sold something: 100.00, 200.00 and, without being eligible, 300.00."""
+    world = World(plan(roles=frozenset({"SalesAssociate"})))
+    for number, role in ((1, "SalesAssociate"), (2, "SalesAssociate"), (3, "Cashier")):
+        world.hire(f"H{number}", assigned(role=role))
+        world.sell(f"H{number}", sold(10_000 * number))
+    return world

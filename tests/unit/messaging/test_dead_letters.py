@@ -88,6 +88,30 @@ def test_a_crash_in_between_is_finished_by_a_repeat_as_it_was_begun(moment: str,
     assert post.letters.show(letter)["status"] == "Resubmitted"
 
 
+@pytest.mark.parametrize("edited", [None, {"runId": "right"}], ids=["as-it-was", "edited"])
+@pytest.mark.parametrize("moment", ["before send", "after send", "after replace"])
+def test_a_resubmission_that_died_is_finished_when_nobody_repeats_it(
+    moment: str, edited: dict[str, Any] | None
+) -> None:
+    post = Post()
+    gone, letter = park(post, "m-0"), park(post, data={"runId": "first"})
+    when, operation = moment.split()
+    for one in (gone, letter):
+        setattr(post.hook, f"crash_{when}", operation)
+        with pytest.raises(Crash):
+            post.letters.resubmit(one, "admin", edited)
+    for name in (f"default/{gone}", f"default/{gone}.edited-new-1.json"):
+        post.blobs.container("dead-letters").delete(name)
+    assert post.letters.finish_resubmissions() == []
+    post.pass_time(900)
+    assert post.letters.finish_resubmissions() == [letter]
+    assert post.letters.finish_resubmissions() == []
+    shown = post.letters.show(letter)
+    assert (shown["status"], shown["resubmittedBy"]) == ("Resubmitted", "admin")
+    sent = {(message.id, json.dumps(message.data)) for _, message in post.waiting() if message.id == "new-2"}
+    assert sent == {("new-2", json.dumps(edited or {"runId": "first"}))}
+
+
 def large(post: Post) -> str:
     post.queues.send(QUEUE, post.message("large", data={"text": "x" * 40_000}))
     text = post.queues.take(QUEUE)

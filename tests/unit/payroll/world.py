@@ -19,6 +19,7 @@ from shared.incentives.calculation_runs import CalculationRunStore
 from shared.incentives.calculation_store import CalculationStore
 from shared.incentives.context import IncentiveContext
 from shared.incentives.plan_versions import PlanVersionStore
+from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.errors import HubError, PartnerRefused
 from shared.kernel.file_transfer import DeliveredFile
 from shared.kernel.message import Message
@@ -203,6 +204,7 @@ class World:
             calculations=CalculationStore(self.tables.table("Calculations"), "default"),
             runs=CalculationRunStore(self.tables.table("CalculationRuns"), "default"),
             plan_versions=PlanVersionStore(self.tables.table("PlanVersions"), "default"),
+            untold=UntoldDecisions(self.tables.table("UntoldDecisions"), "default"),
             inbox=self.blobs.container("calculations-inbox"),
             quarantine=self.blobs.container("calculations-quarantine"),
         )

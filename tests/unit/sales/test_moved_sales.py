@@ -1,13 +1,14 @@
 """INC-03, INC-07: a transaction counts once, in the latest run that holds it."""
 
-from datetime import date
+from contextlib import suppress
+from datetime import date, timedelta
 
 import pytest
 
-from shared.sales.employees import map_employees
+from shared.sales.employees import map_employees, resume_mappings
 from shared.sales.runs import RunStatus, Trigger
 from shared.sales.start import StartRequest, start_import
-from tests.unit.sales.world import World
+from tests.unit.sales.world import Killed, World
 
 MONDAY, TUESDAY = date(2025, 1, 13), date(2025, 1, 14)
 
@@ -103,3 +104,34 @@ def test_an_employee_who_is_mapped_to_somebody_else_takes_the_sales_along(world:
     map_employees(world.context, {"E1": "H9"})
     world.work()
     assert world.metrics() == {"H9": (1000, 1, 1)}
+
+
+@pytest.mark.parametrize("victim", range(1, 12))
+@pytest.mark.parametrize("mapped_before", [False, True], ids=["held", "mapped to somebody else"])
+def test_whoever_is_mapped_by_a_request_that_dies_anywhere_has_his_sales(victim: int, *, mapped_before: bool) -> None:
+    """INC-05: what is stored of the request is followed up, also when nobody repeats it."""
+    world, left = World(), victim
+    if mapped_before:
+        map_employees(world.context, {"E7": "H1"})
+    world.erp.sell(MONDAY, "T1", "E7", "10.00")
+    run(world, MONDAY)
+    before = world.metrics()
+
+    def die_once(_operation: str, _place: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    world.hook = die_once
+    with suppress(Killed):
+        map_employees(world.context, {"E7": "H7"})
+    world.hook = lambda _operation, _place: None
+    stored = world.context.mappings.find(["E7"]) == {"E7": "H7"}
+    assert resume_mappings(world.context) == 0
+    world.now += timedelta(minutes=16)
+    resume_mappings(world.context)
+    world.work()
+    assert world.metrics() == ({"H7": (1000, 1, 1)} if stored else before)
+    world.now += timedelta(minutes=16)
+    assert resume_mappings(world.context) == 0

@@ -14,7 +14,7 @@ from shared.workforce.apply import apply_event
 from shared.workforce.full_sync import start_sync
 from shared.workforce.schedule import watch_workforce
 from shared.workforce.sync_runs import SyncRun, SyncStatus
-from tests.unit.workforce.world import World, created, updated
+from tests.unit.workforce.world import Killed, World, created, updated
 
 
 def sync(world: World) -> SyncRun:
@@ -133,17 +133,41 @@ def test_people_who_come_while_pages_are_read_are_not_terminated() -> None:
     assert world.employee("H3")["status"] == "Active"
 
 
-def test_a_sync_that_lost_its_message_goes_on() -> None:
+def test_syncs_that_lost_their_messages_go_on() -> None:
     world = World(page_size=1, pages_per_slice=1)
     world.people = [person(1), person(2)]
-    run_id = start_sync(world.context, "test")
-    assert world.queues.take("hr-events")
+    run_ids = [start_sync(world.context, "test") for _ in range(2)]
+    while world.queues.take("hr-events"):
+        pass
     watch_workforce(world.context)
     assert world.queues.depth("hr-events") == 0
     world.now += timedelta(minutes=16)
-    watch_workforce(world.context)
+    for _ in range(2):  # while its message waits, it is not sent again with each look
+        watch_workforce(world.context)
+    assert world.queues.depth("hr-events") == 2
     world.work()
-    assert world.context.sync_runs.get(run_id).status is SyncStatus.SUCCEEDED
+    for run_id in run_ids:
+        assert world.context.sync_runs.get(run_id).status is SyncStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("victim", range(1, 13))
+def test_a_sync_killed_anywhere_loses_no_erp_employee(victim: int) -> None:
+    """INC-05: his sales are counted, also when the worker died between writing who he is and telling of it."""
+    world, left = World(), victim
+    world.people = [person(1), person(2)]
+    start_sync(world.context, "test")
+
+    def die_once(_operation: str, _place: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    world.hook = die_once
+    world.work()
+    assert left <= 0, "nothing was left to be killed at: shorten the range"
+    assert world.mapped == {"E1": "H1", "E2": "H2"}
+    assert [world.employee(one)["erp_employee_id"] for one in ("H1", "H2")] == ["E1", "E2"]
 
 
 NAMES = st.sampled_from(("Abel", "Berg", "Cole", "Dorn"))

@@ -46,6 +46,7 @@ def test_what_was_kept_and_not_queued_is_queued_later() -> None:
     assert resume(world.context) == 0
     world.now += timedelta(minutes=11)
     assert resume(world.context) == 1
+    assert resume(world.context) == 0, "while its message waits, it is not sent again with each look"
     world.work()
     assert world.employee("H1")["last_name"] == "Abel"
     world.now += timedelta(minutes=11)

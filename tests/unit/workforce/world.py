@@ -17,6 +17,7 @@ from shared.workforce.deliveries import DeliveryStore
 from shared.workforce.employees import EmployeeStore
 from shared.workforce.receive import Receipt, receive
 from shared.workforce.sync_runs import SyncRunStore
+from tests.fakes import hook
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.secrets import fixed
@@ -27,13 +28,30 @@ OLD_SECRET = "the secret before it"
 TENANT = "default"
 
 
+class Killed(Exception):
+    """The worker died right here."""
+
+
+class _Around(hook.Hook):
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def before(self, operation: str, place: str, item: str) -> None:
+        self._world.hook(operation, place)
+
+    def after(self, operation: str, place: str, item: str) -> None:
+        self._world.hook(operation, place)
+
+
 class World:
     """Everything around the workforce."""
 
     def __init__(self, *, page_size: int = 3, pages_per_slice: int = 2) -> None:
         self.now = datetime(2025, 1, 10, 12, tzinfo=UTC)
-        self.tables, self.blobs = MemoryTables(), MemoryBlobs()
-        self.queues = MemoryQueues(lambda: self.now, self.blobs)
+        self.hook: Callable[[str, str], None] = lambda _operation, _place: None
+        around = _Around(self)
+        self.tables, self.blobs = MemoryTables(around), MemoryBlobs(around)
+        self.queues = MemoryQueues(lambda: self.now, self.blobs, around)
         self.people: list[dict[str, Any]] = []
         self.mapped: dict[str, str] = {}
         self.between_pages: Callable[[int], None] = lambda _page: None
@@ -93,9 +111,12 @@ class World:
         return receive(self.context, self.headers(body, delivery_id), body)
 
     def work(self) -> None:
-        """Apply everything that is queued."""
+        """Apply everything that is queued. A killed worker's message comes back."""
         while body := self.queues.take("hr-events"):
-            handle_hr_message(self.context, self.queues.resolve(parse_message(body)))
+            try:
+                handle_hr_message(self.context, self.queues.resolve(parse_message(body)))
+            except Killed:
+                self.queues.put_back("hr-events", body)
 
     def employee(self, employee_id: str) -> dict[str, Any]:
         """Return what is known of an employee now."""
