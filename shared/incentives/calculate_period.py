@@ -4,10 +4,12 @@ Idempotent: the same input gives the same rows; a draft is replaced, whatever is
 something that was approved would come to something else now, that is counted and told: it is amended by hand.
 """
 
+import json
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
-from shared.incentives.calculation import Action, Calculation
+from shared.incentives.calculation import Action, Calculation, State
 from shared.incentives.calculation_runs import CalculationRun, RunStatus
 from shared.incentives.comparison import Comparison, compare
 from shared.incentives.compute import BY, Computed, compute, inputs_of
@@ -17,6 +19,9 @@ from shared.kernel.identifiers import time_of
 from shared.kernel.message import Message, new_message
 from shared.kernel.pay_period import PayPeriod, parse_period
 from shared.kernel.table import RowChanged
+
+_NAMED = 50
+"""IDs that a run keeps of what differs; the count is always whole."""
 
 _MAX_TRIES = 5
 """At computing from sales and assignments that do not change meanwhile, before the work is put off."""
@@ -102,6 +107,7 @@ def calculate_period(context: IncentiveContext, run: CalculationRun, period: Pay
         computed = compute(context, period)
         comparison = compare(computed, context.calculations.of_period(period.name))
         changed = _write(context, period.name, comparison)
+        _mark_waiting(context, period.name, comparison)
         run = _counted(run, computed, comparison, changed)
         if not changed or inputs_of(context, period) == computed.inputs:
             break
@@ -111,6 +117,8 @@ def calculate_period(context: IncentiveContext, run: CalculationRun, period: Pay
     if run.created or run.replaced or died_before:
         # After a death nobody knows who was told: who tells it on knows what he told already.
         _tell(context, run)
+    if comparison.differing:
+        _tell_differing(context, run, comparison)
     done = replace(run, status=RunStatus.SUCCEEDED, finished_at=context.clock())
     context.runs.put(done)
     return done
@@ -149,7 +157,8 @@ def _counted(
         replaced=run.replaced + len(changed) - created,
         unchanged=comparison.unchanged,
         withdrawn=run.withdrawn + comparison.withdrawn,
-        differing=comparison.differing,
+        differing=len(comparison.differing),
+        differing_ids=tuple(sorted(comparison.differing)[:_NAMED]),
         not_eligible=computed.not_eligible,
         net_minor=computed.net_minor,
     )
@@ -171,6 +180,43 @@ def _write(context: IncentiveContext, period: str, comparison: Comparison) -> li
         return again.after(Action.RECALCULATE, at=context.clock(), by=BY)
 
     return list(context.calculations.change(period, sorted(by_id), decide).values())
+
+
+def _mark_waiting(context: IncentiveContext, period: str, comparison: Comparison) -> None:
+    """Let whoever decides see what a calculation would come to now: an outdated one must not be approved."""
+
+    def decide(key: str, standing: Calculation | None) -> Calculation | None:
+        present = comparison.waiting[key]
+        if standing is None or standing.counts or (present and standing.state is not State.PENDING):
+            return None
+        return replace(standing, present_net=present)
+
+    context.calculations.change(period, sorted(comparison.waiting), decide)
+
+
+def _tell_differing(context: IncentiveContext, run: CalculationRun, comparison: Comparison) -> None:
+    """Tell operators what would come to something else now: once, however many runs find the same."""
+    found = sorted(comparison.differing.items())
+    digest = sha256(json.dumps(found).encode()).hexdigest()[:32]
+    message = new_message(
+        message_id=f"{run.period}-{digest}-calculation.differing",
+        message_type="calculation.differing",
+        tenant=context.tenant,
+        now=context.clock(),
+        subject=run.period,
+        correlation_id=run.run_id,
+        data={
+            "period": run.period,
+            "runId": run.run_id,
+            "count": len(found),
+            "calculationIds": ", ".join(run.differing_ids[:20]),
+            "reason": (
+                f"{len(found)} calculations of {run.period} that were submitted, approved or exported would come to "
+                "something else by the present sales: reject those that wait and calculate again, amend the others"
+            ),
+        },
+    )
+    context.queues.send(NOTIFICATION_QUEUE, message)
 
 
 def _tell(context: IncentiveContext, run: CalculationRun) -> None:

@@ -88,6 +88,8 @@ class Calculation:
     export_id: str = ""
     payroll_reason: str = ""
     """Why payroll refused it last time; it goes into the next export."""
+    present_net: str = ""
+    """What it would come to by the present sales, where it waits for a decision and that is something else."""
     history: tuple[Change, ...] = ()
     """Its audit trail: written together with each change, so that neither is without the other."""
 

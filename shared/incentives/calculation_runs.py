@@ -37,6 +37,8 @@ class CalculationRun:
     """Of the replaced ones: nothing leads to them any more, they come to 0.00."""
     differing: int = 0
     """Pending, approved or exported ones that would come to something else now: left as they are, to be amended."""
+    differing_ids: tuple[str, ...] = ()
+    """The first of them."""
     not_eligible: int = 0
     net_minor: int = 0
     finished_at: datetime | None = None
@@ -103,6 +105,7 @@ def _values(run: CalculationRun) -> dict[str, Value]:
         "startedAt": to_iso(run.started_at),
         "status": run.status.value,
         "failure": run.failure,
+        "differingIds": " ".join(run.differing_ids),
         **{name: int(getattr(run, name)) for name in _COUNTS},
     }
     instants = {"finishedAt": run.finished_at, "queuedAt": run.queued_at}
@@ -120,6 +123,7 @@ def _run(row: Row) -> CalculationRun:
         started_at=from_iso(str(values["startedAt"])),
         status=RunStatus(str(values["status"])),
         failure=str(values["failure"]),
+        differing_ids=tuple(str(values.get("differingIds", "")).split()),
         finished_at=from_iso(str(finished)) if finished else None,
         queued_at=from_iso(str(queued)) if queued else None,
         etag=row.etag,

@@ -101,6 +101,7 @@ def _values(calculation: Calculation) -> dict[str, Value]:
         "submitterAddress": calculation.submitter_address,
         "exportId": calculation.export_id,
         "payrollReason": calculation.payroll_reason,
+        "presentNet": calculation.present_net,
         **long_cells("history", history_json(calculation.history)),
         **long_cells("breakdown", calculation.breakdown),
     }
@@ -129,6 +130,7 @@ def _calculation(key: str, values: Mapping[str, Value]) -> Calculation:
         submitter_address=text("submitterAddress"),
         export_id=text("exportId"),
         payroll_reason=text("payrollReason"),
+        present_net=text("presentNet"),
         history=tuple(
             Change(from_iso(one["at"]), one["by"], one["action"], State(one["state"]), one["note"])
             for one in read_long_cells("history", values)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.incentives.calculation import Calculation, Kind, State
 from shared.incentives.compute import Computed
+from shared.kernel.money import amount_text
 
 _KEPT = ("planId", "planVersion", "planName", "firstDay", "lastDay")
 
@@ -22,7 +23,14 @@ class Comparison:
     unchanged: int = 0
     withdrawn: int = 0
     """Of those to be written: nothing leads to them any more."""
-    differing: int = 0
+    differing: dict[str, int] = field(default_factory=dict)
+    """ID of what is left as it is -> what it would come to now (minor units)."""
+    waiting: dict[str, str] = field(default_factory=dict)
+    """ID of what is not decided on -> what is to stand there as its present net, "" when nothing speaks against it."""
+
+    def differs(self, standing: Calculation, net_minor: int) -> None:
+        """Note what a calculation that is left as it is would come to now; several may have taken its place."""
+        self.differing[standing.calculation_id] = self.differing.get(standing.calculation_id, 0) + net_minor
 
 
 def compare(computed: Computed, standing: Iterable[Calculation]) -> Comparison:
@@ -49,15 +57,7 @@ def _compare(
 ) -> None:
     """Compare what was computed for one employee."""
     for one in fresh:
-        found = here.get(one.calculation_id)
-        if any(_pays_the_same_days(one, other) for other in here.values() if not other.is_open):
-            comparison.differing += 1
-        elif found is None or (found.is_open and not found.same_result(one)):
-            comparison.to_write.append(one)
-        elif found.is_open or found.net_minor + corrections.get(found.calculation_id, 0) == one.net_minor:
-            comparison.unchanged += 1
-        else:
-            comparison.differing += 1
+        _compare_one(comparison, one, here, corrections)
     wanted = {one.calculation_id for one in fresh}
     for found in (one for key, one in here.items() if key not in wanted):
         nothing = _withdrawn(found)
@@ -65,7 +65,28 @@ def _compare(
             comparison.to_write.append(nothing)
             comparison.withdrawn += 1
         elif not found.is_open and found.net_minor + corrections.get(found.calculation_id, 0) != 0:
-            comparison.differing += 1
+            comparison.differs(found, 0)
+    for key, found in here.items():
+        outdated = found.state is State.PENDING and key in comparison.differing
+        present = amount_text(comparison.differing[key]) if outdated else ""
+        if not found.counts and present != found.present_net:
+            comparison.waiting[key] = present
+
+
+def _compare_one(
+    comparison: Comparison, one: Calculation, here: Mapping[str, Calculation], corrections: Mapping[str, int]
+) -> None:
+    found = here.get(one.calculation_id)
+    paying = [other for other in here.values() if not other.is_open and _pays_the_same_days(one, other)]
+    if paying:
+        for other in paying:
+            comparison.differs(other, one.net_minor)
+    elif found is None or (found.is_open and not found.same_result(one)):
+        comparison.to_write.append(one)
+    elif found.is_open or found.net_minor + corrections.get(found.calculation_id, 0) == one.net_minor:
+        comparison.unchanged += 1
+    else:
+        comparison.differs(found, one.net_minor)
 
 
 def _pays_the_same_days(one: Calculation, other: Calculation) -> bool:

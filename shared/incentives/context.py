@@ -13,7 +13,7 @@ from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Queues
-from shared.kernel.pay_period import PayPeriod
+from shared.kernel.pay_period import PayCalendar, PayPeriod
 
 CALCULATION_QUEUE = "calculation-requests"
 NOTIFICATION_QUEUE = "notifications"
@@ -37,6 +37,7 @@ class IncentiveContext:
     new_id: NewId
     queues: Queues
     currency: str
+    pay_calendar: PayCalendar
     plans: Callable[[], Plans]
     sales_of: Callable[[str], Iterable[tuple[str, Sequence[SalesDay]]]]
     """Period -> the sales days of each employee who sold something."""

@@ -10,6 +10,7 @@ from shared.incentives.context import IncentiveContext, Staff
 from shared.incentives.tell_decisions import tell_decision
 from shared.incentives.untold_decisions import Decision
 from shared.kernel.errors import CallerError, Conflict, Forbidden, NotFound
+from shared.kernel.money import amount_text
 from shared.kernel.pay_period import parse_period
 
 
@@ -40,6 +41,7 @@ def submit(context: IncentiveContext, ids: Collection[str], actor: Actor) -> lis
             raise Conflict(
                 f"amendment {calculation.calculation_id} was rejected: amend calculation {calculation.amends} again"
             )
+        _refuse_outdated(calculation)
         after = calculation.after(Action.SUBMIT, at=context.clock(), by=actor.subject)
         return replace(after, submitted_by=actor.subject, submitter_address=actor.address)
 
@@ -52,6 +54,7 @@ def approve(context: IncentiveContext, ids: Collection[str], actor: Actor, note:
 
     def change(calculation: Calculation) -> Calculation:
         _refuse_own(people, calculation, actor)
+        _refuse_outdated(calculation)
         return calculation.after(Action.APPROVE, at=context.clock(), by=actor.subject, note=note)
 
     return _decide(context, ids, Decision(Action.APPROVE, actor.subject, note), change)
@@ -87,6 +90,15 @@ class _People:
                 self._by_period[period.name] = self._context.staff_of(period)
             member = self._by_period[period.name].get(calculation.employee_id)
         return frozenset({calculation.employee_id.lower()}) | (member.identities if member else frozenset())
+
+
+def _refuse_outdated(calculation: Calculation) -> None:
+    if calculation.present_net:
+        here, net, now = calculation.calculation_id, amount_text(calculation.net_minor), calculation.present_net
+        raise Conflict(
+            f"calculation {here} comes to {net}, and by the present sales it would come to {now}: "
+            "reject it if it waits, and calculate the period again"
+        )
 
 
 def _refuse_own(people: _People, calculation: Calculation, actor: Actor) -> None:

@@ -14,7 +14,7 @@ from shared.incentives.context import IncentiveContext, Staff
 from shared.incentives.decide import Outcome
 from shared.kernel.errors import CallerError, Conflict, InvalidRequest
 from shared.kernel.money import parse_amount, to_minor
-from shared.kernel.pay_period import PayPeriod, parse_period
+from shared.kernel.pay_period import PayPeriod, parse_period, period_of
 
 _MOST = 10**13
 """Minor units; a larger amount is a mistake."""
@@ -141,7 +141,11 @@ def _read(context: IncentiveContext, known: Known, record: object, by: str) -> C
         raise InvalidRequest("; ".join(problems)) from None
     if (given.currency or context.currency) != context.currency:
         raise InvalidRequest(f"currency: must be {context.currency}")
-    if not known.has(given.employeeId, parse_period(given.period)):
+    period = parse_period(given.period)
+    ours = period_of(period.first_day, context.pay_calendar)
+    if ours != period:
+        raise InvalidRequest(f"period: {period.name} is of another pay calendar (PAY_CALENDAR), here it is {ours.name}")
+    if not known.has(given.employeeId, period):
         raise InvalidRequest(f"employeeId: there is no employee {given.employeeId!r}")
     source = f"posted:{given.id}"
     return Calculation(

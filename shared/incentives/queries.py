@@ -24,6 +24,7 @@ def summary(calculation: Calculation) -> dict[str, Any]:
         "amends": calculation.amends or None,
         "exportId": calculation.export_id or None,
         "payrollReason": calculation.payroll_reason or None,
+        "presentNet": calculation.present_net or None,
     }
 
 
@@ -51,6 +52,7 @@ def shown_run(run: CalculationRun) -> dict[str, Any]:
         "unchanged": run.unchanged,
         "withdrawn": run.withdrawn,
         "differing": run.differing,
+        "differingIds": run.differing_ids,
         "notEligible": run.not_eligible,
         "net": amount_text(run.net_minor),
         "failure": run.failure or None,

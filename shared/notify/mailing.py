@@ -231,6 +231,7 @@ _TITLES = {
     "export.stopped": "A payroll export has stopped",
     "export.blocked": "A payroll export is not done",
     "export.withheld": "Employees are missing in a payroll export",
+    "calculation.differing": "Calculations differ from the present sales",
     "employee-sync.failed": "The employee sync did not go well",
     "calculations-file.refused": "A file of calculations was refused",
 }

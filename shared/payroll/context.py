@@ -41,6 +41,10 @@ class Payables(Protocol):
         """Return the IDs of calculations and amendments that wait for a decision."""
         ...
 
+    def unsubmitted(self, period: str) -> int:
+        """Return how many calculations with an amount nobody has submitted: they are paid to nobody."""
+        ...
+
     def settle(self, period: str, settlements: Sequence[Settlement], export_id: str) -> int:
         """Mark calculations as exported or keep payroll's reason; return how many are marked now. Idempotent."""
         ...

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from shared.kernel.errors import Conflict
 from shared.kernel.pay_period import PayPeriod, period_of
 from shared.payroll.context import PayrollContext
+from shared.payroll.export import Export
 from shared.payroll.notices import tell_not_done
 from shared.payroll.run import wake_stalled_exports
 from shared.payroll.start import ExportRequest, start_export
@@ -14,8 +15,11 @@ _log = logging.getLogger(__name__)
 
 LATE_AFTER = timedelta(hours=25)
 _BY = "ExportPayroll"
-_LOOKED_AT = 3
-"""Periods that are looked at: one that could not be exported while it was the last is not forgotten for the next."""
+_LOOKED_AT = 26
+"""Periods that are looked at: what is approved late, or blocked for long, is not forgotten for a later period."""
+
+_RECENT = 3
+"""Periods of which drafts that nobody submitted are told: in an older one somebody has decided to leave them."""
 
 
 def deadline_of(context: PayrollContext, period: PayPeriod) -> datetime:
@@ -44,11 +48,13 @@ def export_what_is_due(context: PayrollContext) -> list[str]:
     """
     wake_stalled_exports(context)
     periods = due_periods(context, context.clock())
-    started = [_export_if_due(context, period, is_last=period is periods[-1]) for period in periods]
+    ages = range(len(periods) - 1, -1, -1)
+    started = [_export_if_due(context, period, age) for period, age in zip(periods, ages, strict=True)]
     return [export_id for export_id in started if export_id]
 
 
-def _export_if_due(context: PayrollContext, period: PayPeriod, *, is_last: bool) -> str | None:
+def _export_if_due(context: PayrollContext, period: PayPeriod, age: int) -> str | None:
+    """Start the export of a period, or tell what is in its way. `age`: 0 for the last one that is due."""
     now, due = context.clock(), deadline_of(context, period)
     late = now - due > LATE_AFTER
     last = context.exports.last_of(period.name)
@@ -58,12 +64,8 @@ def _export_if_due(context: PayrollContext, period: PayPeriod, *, is_last: bool)
             _tell(context, period, reason, "critical")
         return None
     if last and last.started_at >= due:
-        if left := sum(1 for _ in context.payables.approved(period.name)):
-            reason = (
-                f"{left} approved calculations are in no export: payroll refused them, they were withheld, or approved "
-                f"after export {last.export_id}. Put right what is wrong, then trigger a delta export"
-            )
-            _tell(context, period, reason, "high")
+        if reasons := _left_behind(context, period, last, age):
+            _tell(context, period, " ".join(reasons), "high")
         return None
     try:
         return start_export(context, ExportRequest(period, "Timer", _BY)).export_id
@@ -73,9 +75,21 @@ def _export_if_due(context: PayrollContext, period: PayPeriod, *, is_last: bool)
         )
         if waiting:
             _tell(context, period, error.message, "critical" if late else "high")
-        elif late and is_last and last is None:
+        elif late and age == 0 and last is None:
             _tell(context, period, error.message, "high")
         return None
+
+
+def _left_behind(context: PayrollContext, period: PayPeriod, last: Export, age: int) -> list[str]:
+    reasons: list[str] = []
+    if left := sum(1 for _ in context.payables.approved(period.name)):
+        reasons.append(
+            f"{left} approved calculations are in no export: payroll refused them, they were withheld, or approved "
+            f"after export {last.export_id}. Put right what is wrong, then trigger a delta export."
+        )
+    if age < _RECENT and (drafts := context.payables.unsubmitted(period.name)):
+        reasons.append(f"{drafts} calculations with an amount were never submitted: submit them, or calculate again.")
+    return reasons
 
 
 def _tell(context: PayrollContext, period: PayPeriod, reason: str, severity: str) -> None:

@@ -57,6 +57,7 @@ def build(hub: "Hub") -> IncentiveContext:
         new_id=hub.new_id,
         queues=hub.queues,
         currency=hub.settings.imports.currency,
+        pay_calendar=hub.settings.imports.pay_calendar,
         plans=plans,
         sales_of=sales_of,
         staff_of=staff_of,

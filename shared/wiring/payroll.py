@@ -72,6 +72,11 @@ class CalculationPayables:
         found = self._incentives.calculations.of_period(period, state=State.PENDING)
         return [one.calculation_id for one in found]
 
+    def unsubmitted(self, period: str) -> int:
+        """Return how many drafts have an amount."""
+        found = self._incentives.calculations.of_period(period, state=State.DRAFT)
+        return sum(1 for one in found if one.net_minor)
+
     def settle(self, period: str, settlements: Sequence[Settlement], export_id: str) -> int:
         """Mark calculations as exported or keep payroll's reason."""
         reasons = {one.calculation_id: one.reason for one in settlements}

@@ -54,6 +54,7 @@ def test_a_posted_calculation_becomes_a_draft_with_everything_it_says() -> None:
         ({"period": "2025-13"}, "period: month must be in 1..12"),
         ({"period": "1969-12"}, "period: '1969-12' is no pay period: write 2025-01 or 2025-W03"),
         ({"period": "9999-12"}, "period: '9999-12' is no pay period: write 2025-01 or 2025-W03"),
+        ({"period": "2025-W03"}, "period: 2025-W03 is of another pay calendar (PAY_CALENDAR), here it is 2025-01"),
         ({"gross": 12.5}, 'gross: write the amount as text: "12.34"'),
         ({"gross": True}, 'gross: write the amount as text: "12.34"'),
         ({"gross": "12.345"}, "gross: 12.345 has more than two decimals"),

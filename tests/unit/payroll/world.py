@@ -140,7 +140,7 @@ class World:
         self._numbers = count(1)
         self._corpses: list[AbstractContextManager[Callable[[], None]]] = []
         """What dead workers held: kept, so that nothing is released on their behalf."""
-        self.incentives = self._incentives()
+        self.incentives = self._incentives(calendar)
         leases = Leases(self.tables, "default", clock=lambda: self.now)
         days, _, at = deadline.partition(" ")
 
@@ -187,7 +187,7 @@ class World:
         self.letters = letters
         self._processor = MessageProcessor(self.queues, letters, "default", lambda: self.now, (30.0,))
 
-    def _incentives(self) -> IncentiveContext:
+    def _incentives(self, calendar: PayCalendar) -> IncentiveContext:
         def unused(*_: Any) -> Any:
             raise NotImplementedError
 
@@ -197,6 +197,7 @@ class World:
             new_id=self._new_id,
             queues=self.queues,
             currency="EUR",
+            pay_calendar=calendar,
             plans=unused,
             sales_of=unused,
             staff_of=unused,
