@@ -18,7 +18,7 @@ from shared.kernel.table import Insert, Row, RowChanged, RowExists, Table, Value
 
 BUCKETS = 16
 _MAX_CELL = 30_000
-"""Characters of a body that stands in the row; a longer one becomes a blob."""
+"""UTF-16 units, which is what a cell counts, of a body that stands in the row; a longer one becomes a blob."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class DeliveryStore:
             "receivedAt": to_iso(delivery.received_at),
             "review": delivery.review,
         }
-        if len(delivery.body) <= _MAX_CELL:
+        if len(delivery.body.encode("utf-16-le")) <= 2 * _MAX_CELL:
             values["body"] = delivery.body
         else:
             # The name tells bodies apart: a forged repeat cannot replace what came first.

@@ -4,11 +4,11 @@ One row holds a whole person, so that events of one person meet on its ETag. The
 which is the order in which HR systems page: the full sync compares a page with one range query.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from shared.kernel.errors import NotFound
 from shared.kernel.keys import join_key, split_key
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.row_changes import Decide, change_row, change_rows
 from shared.kernel.table import Page, Table, Value
 from shared.workforce.facts import from_json, to_json
@@ -82,8 +82,8 @@ def people_of(page: Page) -> list[Person]:
 def _values(person: Person) -> dict[str, Value]:
     assignments = {name: to_json(facts) for name, facts in sorted(person.assignments.items())}
     return {
-        "facts": json.dumps(to_json(person.facts), separators=(",", ":"), ensure_ascii=False),
-        "assignments": json.dumps(assignments, separators=(",", ":"), ensure_ascii=False),
+        **long_cells("facts", to_json(person.facts)),
+        **long_cells("assignments", assignments),
     }
 
 
@@ -97,9 +97,9 @@ def _deciding(change: Callable[[Person], Person]) -> Decide:
 
 
 def _person(key: str, values: Mapping[str, Value]) -> Person:
-    assignments = json.loads(str(values["assignments"]))
+    assignments = read_long_cells("assignments", values)
     return Person(
         split_key(key)[0],
-        from_json(json.loads(str(values["facts"]))),
+        from_json(read_long_cells("facts", values)),
         {name: from_json(facts) for name, facts in assignments.items()},
     )

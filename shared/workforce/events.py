@@ -7,14 +7,41 @@ from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from shared.kernel.errors import FieldProblem, InvalidRequest
 from shared.workforce.facts import Fact, FieldValue
 from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, Status
 
-Identifier = Annotated[str, Field(min_length=1, max_length=128)]
 _MAX_TEXT = 500
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
+
+
+def _sensible(when: date) -> date:
+    """Refuse what a system sends that has no date: the first or last day that it can express."""
+    if not _FIRST_YEAR <= when.year <= _LAST_YEAR:
+        raise ValueError(f"the year {when.year} is out of range")
+    return when
+
+
+def _open_ended(day: date | None) -> date | None:
+    """Return None for a day so far away that it means "until further notice", as 9999-12-31 does in HR systems."""
+    return None if day and day.year > _LAST_YEAR else day
+
+
+_MAX_IDENTIFIER = 128
+Identifier = Annotated[str, Field(min_length=1, max_length=_MAX_IDENTIFIER)]
+Day = Annotated[date, AfterValidator(_sensible)]
+LastDay = Annotated[date | None, AfterValidator(_open_ended)]
 
 
 class EventType(StrEnum):
@@ -35,7 +62,7 @@ class Envelope(BaseModel):
 
     eventId: Identifier  # noqa: N815 - the partner's own names
     eventType: Identifier  # noqa: N815
-    timestamp: AwareDatetime
+    timestamp: Annotated[AwareDatetime, AfterValidator(_sensible)]
     data: dict[str, JsonValue]
 
 
@@ -50,7 +77,7 @@ class _Data(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     employeeId: Identifier  # noqa: N815
-    effectiveDate: date | None = None  # noqa: N815
+    effectiveDate: Day | None = None  # noqa: N815
 
 
 class _Updated(_Data):
@@ -58,7 +85,7 @@ class _Updated(_Data):
 
 
 class _Terminated(_Data):
-    terminationDate: date | None = None  # noqa: N815
+    terminationDate: Day | None = None  # noqa: N815
 
 
 class _Assignment(_Data):
@@ -68,8 +95,8 @@ class _Assignment(_Data):
 class _AssignmentCreated(_Assignment):
     storeId: Identifier  # noqa: N815
     role: str = Field(default="", max_length=_MAX_TEXT)
-    startDate: date  # noqa: N815
-    endDate: date | None = None  # noqa: N815
+    startDate: Day  # noqa: N815
+    endDate: LastDay = None  # noqa: N815
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> "_AssignmentCreated":
@@ -83,7 +110,7 @@ class _AssignmentUpdated(_Assignment):
 
 
 class _AssignmentEnded(_Assignment):
-    endDate: date  # noqa: N815
+    endDate: LastDay  # noqa: N815
 
 
 _MODELS: Mapping[EventType, type[_Data]] = {
@@ -156,7 +183,7 @@ def _values(kind: EventType, data: _Data) -> dict[str, FieldValue]:
             given: dict[str, FieldValue] = {"storeId": data.storeId, "role": data.role, "startDate": start}
             return given | {"endDate": end, "removed": False}
         case _AssignmentEnded():
-            return {"endDate": data.endDate.isoformat()}
+            return {"endDate": data.endDate.isoformat() if data.endDate else None}
         case _:
             assert kind is EventType.EMPLOYEE_CREATED
             return kept_fields(data.model_extra or {}, FIELDS) | {"status": _status(data)}
@@ -168,15 +195,28 @@ def _status(data: _Data) -> str:
 
 
 def _plain(name: str, value: object) -> FieldValue:
-    if not isinstance(value, str | int | bool | None) or (isinstance(value, str) and len(value) > _MAX_TEXT):
-        problem = FieldProblem(name, f"must be text up to {_MAX_TEXT} characters")
+    longest = _MAX_IDENTIFIER if name == "erpEmployeeId" else _MAX_TEXT
+    if not isinstance(value, str | int | bool | None) or (isinstance(value, str) and len(value) > longest):
+        problem = FieldProblem(name, f"must be text up to {longest} characters")
         raise InvalidRequest(f"{name} is not plain", (problem,))
     if name in ("startDate", "endDate", "hireDate", "terminationDate") and value is not None:
-        try:
-            return date.fromisoformat(str(value)).isoformat()
-        except ValueError:
-            raise InvalidRequest(f"{name} is no date", (FieldProblem(name, "must be a date: 2025-01-15"),)) from None
+        return _date(name, value)
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        problem = FieldProblem(name, "holds half a character (a lone surrogate)")
+        raise InvalidRequest(f"{name} is no text", (problem,)) from None
     return value
+
+
+def _date(name: str, value: object) -> FieldValue:
+    try:
+        day: date | None = date.fromisoformat(str(value))
+    except ValueError:
+        raise InvalidRequest(f"{name} is no date", (FieldProblem(name, "must be a date: 2025-01-15"),)) from None
+    if name in ("endDate", "terminationDate"):
+        day = _open_ended(day)
+    return day.isoformat() if day else None
 
 
 def _since(stated: datetime, effective: date | None, zone: ZoneInfo) -> datetime:

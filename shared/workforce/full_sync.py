@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from shared.kernel.blob import BlobMissing
 from shared.kernel.clock import to_iso
@@ -18,7 +18,7 @@ from shared.kernel.message import new_message
 from shared.kernel.table import RowChanged
 from shared.workforce.context import HR_QUEUE, NOTIFICATION_QUEUE, WorkforceContext
 from shared.workforce.employees import Changed
-from shared.workforce.facts import Fact, Facts
+from shared.workforce.facts import Fact, Facts, values_at
 from shared.workforce.hr_pages import HrPage, Snapshot, fetch_page
 from shared.workforce.person import Person, Status, differing
 from shared.workforce.sync_runs import SyncCounts, SyncRun, SyncStatus
@@ -53,6 +53,8 @@ def sync_slice(context: WorkforceContext, run_id: str, page: int) -> None:
     counts, first_asked, last_page = run.counts, context.clock(), None
     for number in range(page, page + context.rules.pages_per_slice):
         last_page = fetch_page(context.hr(), number, context.rules.page_size, first_asked)
+        if number == 1:
+            run = replace(run, total_records=last_page.total_records)
         counts = _add(counts, _take_over(context, last_page, seen))
         if number >= last_page.total_pages:
             _finish(context, replace(run, counts=counts), last_page, seen)
@@ -98,13 +100,25 @@ def _take_over(context: WorkforceContext, page: HrPage, seen: set[str]) -> SyncC
 def learn_snapshot(person: Person, snapshot: Snapshot, as_of: datetime, now: datetime) -> Person:
     """Return a person after the HR system showed him as of an instant; the same when it shows nothing new."""
     facts = _facts(person.facts, snapshot.fields, as_of)
-    shown = {name: dict(values) for name, values in snapshot.assignments.items()}
-    for name in person.assignments.keys() - shown.keys():
-        shown[name] = {"removed": True}
+    shown = {name: dict(values) for name, values in (snapshot.assignments or {}).items()}
+    if snapshot.assignments is not None:
+        shown |= {name: {"removed": True} for name in _not_listed(person, shown, as_of)}
     assignments = {
         name: new for name, values in shown.items() if (new := _facts(person.assignments.get(name, {}), values, as_of))
     }
     return person.learn(facts, assignments, now) if facts or assignments else person
+
+
+def _not_listed(person: Person, shown: Mapping[str, object], as_of: datetime) -> list[str]:
+    """Return the assignments that the HR system has no more. One that has ended may be left out, and stays."""
+    missing = (name for name in person.assignments if name not in shown)
+    return [name for name in missing if not _has_ended(person.assignments[name], as_of)]
+
+
+def _has_ended(assignment: Facts, as_of: datetime) -> bool:
+    end = values_at(assignment, as_of).get("endDate")
+    # A day of grace: the HR system may be ahead of UTC.
+    return isinstance(end, str) and date.fromisoformat(end) <= as_of.date() + timedelta(days=1)
 
 
 def _facts(known: Facts, values: Mapping[str, object], as_of: datetime) -> dict[str, Fact]:
@@ -114,6 +128,14 @@ def _facts(known: Facts, values: Mapping[str, object], as_of: datetime) -> dict[
 
 def _finish(context: WorkforceContext, run: SyncRun, last_page: HrPage, seen: set[str]) -> None:
     total = last_page.total_records
+    if total != run.total_records:
+        # Whoever leaves while pages are read makes the others slide, and one of them is on no page.
+        failure = (
+            f"the HR system said it has {run.total_records} employees, and {total} in the end: people came or left "
+            "meanwhile, and nobody was terminated for absence"
+        )
+        _end(context, replace(run, failure=failure), SyncStatus.PARTIAL_SUCCESS)
+        return
     if run.counts.refused or (total is not None and total != len(seen)):
         failure = (
             f"{len(seen)} employees and {run.counts.refused} records that do not parse came, the HR system says it has "

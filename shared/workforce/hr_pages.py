@@ -49,16 +49,16 @@ class _Employee(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     employeeId: Identifier  # noqa: N815
-    assignments: list[_Assignment] = []
+    assignments: list[_Assignment] | None = None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the HR system says of an employee: fields, and fields by assignment."""
+    """What the HR system says of an employee: fields, and fields by assignment; None: nothing of assignments."""
 
     employee_id: str
     fields: Mapping[str, FieldValue]
-    assignments: Mapping[str, Mapping[str, FieldValue]]
+    assignments: Mapping[str, Mapping[str, FieldValue]] | None
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,12 @@ def _snapshot(item: object) -> Snapshot | None:
     try:
         employee = _Employee.model_validate(item)
         fields = kept_fields(employee.model_extra or {}, FIELDS)
-        assignments = {
-            one.assignmentId: kept_fields(one.model_extra or {}, ASSIGNMENT_FIELDS) | {"removed": False}
-            for one in employee.assignments
-        }
+        assignments = None
+        if employee.assignments is not None:
+            assignments = {
+                one.assignmentId: kept_fields(one.model_extra or {}, ASSIGNMENT_FIELDS) | {"removed": False}
+                for one in employee.assignments
+            }
     except (ValidationError, InvalidRequest):
         return None
     return Snapshot(employee.employeeId, fields, assignments)

@@ -46,6 +46,8 @@ class SyncRun:
     failure: str = ""
     finished_at: datetime | None = None
     progress_at: datetime | None = None
+    total_records: int | None = None
+    """How many employees the HR system said it has on the first page."""
     etag: str = field(default="", compare=False)
 
 
@@ -104,12 +106,14 @@ def _values(run: SyncRun) -> dict[str, Value]:
         values["finishedAt"] = to_iso(run.finished_at)
     if run.progress_at:
         values["progressAt"] = to_iso(run.progress_at)
+    if run.total_records is not None:
+        values["totalRecords"] = run.total_records
     return values
 
 
 def _run(row: Row) -> SyncRun:
     values = row.values
-    finished, progress = values.get("finishedAt"), values.get("progressAt")
+    finished, progress, total = values.get("finishedAt"), values.get("progressAt"), values.get("totalRecords")
     return SyncRun(
         str(values["runId"]),
         str(values["startedBy"]),
@@ -120,5 +124,6 @@ def _run(row: Row) -> SyncRun:
         str(values["failure"]),
         from_iso(str(finished)) if finished else None,
         from_iso(str(progress)) if progress else None,
+        int(str(total)) if total is not None else None,
         row.etag,
     )

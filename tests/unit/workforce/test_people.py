@@ -133,6 +133,88 @@ def test_people_who_come_while_pages_are_read_are_not_terminated() -> None:
     assert world.employee("H3")["status"] == "Active"
 
 
+def test_whoever_slides_to_a_page_that_was_read_already_is_not_terminated() -> None:
+    """INC-24: somebody leaves while pages are read, and the others move up."""
+    world = World(page_size=3)
+    world.people = [person(number) for number in range(1, 7)]
+    sync(world)
+    world.now += timedelta(days=1)
+
+    def leaves(page: int) -> None:
+        if page == 2:
+            world.people = [one for one in world.people if one["employeeId"] != "H1"]
+
+    world.between_pages = leaves
+    run = sync(world)
+    assert (run.status, run.counts.terminated) == (SyncStatus.PARTIAL_SUCCESS, 0)
+    assert "it has 6 employees, and 5 in the end" in run.failure
+    assert world.employee("H4")["status"] == "Active"
+    world.between_pages = lambda _page: None
+    world.now += timedelta(days=1)
+    assert (sync(world).counts.terminated, world.employee("H1")["status"]) == (1, "Terminated")
+
+
+def days_of(world: World, employee_id: str) -> list[tuple[str, str, str]]:
+    found = world.employee(employee_id)["assignments"]
+    return [(one.store_id, str(one.first_day), str(one.last_day)) for one in found]
+
+
+def test_an_hr_system_that_lists_present_assignments_alone_undoes_no_ended_one() -> None:
+    """INC-24: its days are paid by it."""
+    world = World()
+    first = {"employeeId": "H1", "assignmentId": "A1", "storeId": "S1", "startDate": "2025-01-01", "role": "R"}
+    second = first | {"assignmentId": "A2", "storeId": "S2", "startDate": "2025-01-08"}
+    apply_event(world.context, world.event("employee.created", created("H1")))
+    apply_event(world.context, world.event("assignment.created", first | {"endDate": "2025-01-07"}))
+    apply_event(world.context, world.event("assignment.created", second))
+    both = [("S1", "2025-01-01", "2025-01-07"), ("S2", "2025-01-08", "None")]
+    world.now += timedelta(hours=1)
+    world.people = [person(1, assignments=[second])]
+    sync(world)
+    assert days_of(world, "H1") == both
+    world.people[0].pop("assignments")
+    world.now += timedelta(hours=1)
+    sync(world)
+    assert days_of(world, "H1") == both
+    world.people[0]["assignments"] = []
+    world.now += timedelta(hours=1)
+    sync(world)
+    assert days_of(world, "H1") == both[:1]
+
+
+def test_an_assignment_until_the_end_of_time_has_no_last_day() -> None:
+    world = World()
+    far = {
+        "employeeId": "H1",
+        "assignmentId": "A1",
+        "storeId": "S1",
+        "startDate": "2025-01-01",
+        "endDate": "9999-12-31",
+    }
+    apply_event(world.context, world.event("employee.created", created("H1")))
+    apply_event(world.context, world.event("assignment.created", far))
+    assert days_of(world, "H1") == [("S1", "2025-01-01", "None")]
+
+
+def test_somebody_with_a_long_history_stops_nobody() -> None:
+    """His row is longer than a cell."""
+    world = World()
+    many = [
+        {"assignmentId": f"A{n}", "storeId": f"Store {n}", "role": "R", "startDate": "2025-01-01"} for n in range(400)
+    ]
+    world.people = [person(1), person(2, assignments=many), person(3)]
+    assert sync(world).status is SyncStatus.SUCCEEDED
+    assert len(world.employee("H2")["assignments"]) == 400
+    assert world.employee("H3")["status"] == "Active"
+
+
+def test_half_a_character_is_refused_and_stops_nobody() -> None:
+    world = World()
+    world.people = [person(1), person(2, firstName="\ud800"), person(3)]
+    run = sync(world)
+    assert (run.counts.refused, run.counts.created) == (1, 2)
+
+
 def test_syncs_that_lost_their_messages_go_on() -> None:
     world = World(page_size=1, pages_per_slice=1)
     world.people = [person(1), person(2)]

@@ -156,6 +156,9 @@ def test_a_body_that_does_not_parse_is_refused_with_details(body: bytes) -> None
         ("employee.created", created("H1", lastName=["no", "text"]), "lastName"),
         ("employee.updated", {"employeeId": "H1"}, "data.changes"),
         ("employee.updated", updated("H1", effective="soon"), "data.effectiveDate"),
+        ("employee.updated", updated("H1", effective="0001-01-01"), "data.effectiveDate"),
+        ("employee.terminated", {"employeeId": "H1", "terminationDate": "9999-12-31"}, "data.terminationDate"),
+        ("employee.created", created("H1", erpEmployeeId="x" * 129), "erpEmployeeId"),
         ("assignment.created", {"employeeId": "H1", "assignmentId": "A1", "storeId": "S1"}, "data.startDate"),
         ("assignment.ended", {"employeeId": "H1", "assignmentId": "A1"}, "data.endDate"),
     ],
@@ -165,6 +168,24 @@ def test_an_event_that_breaks_the_contract_names_the_field(kind: str, data: dict
     with pytest.raises(InvalidRequest) as refused:
         world.deliver(world.event(kind, data))
     assert [problem.field for problem in refused.value.details] == [field]
+
+
+@pytest.mark.parametrize("timestamp", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_an_event_of_no_sensible_instant_is_refused(timestamp: str) -> None:
+    """INC-21: sent again it would be the same, so it must not be answered as our own failure."""
+    world = World()
+    content = json.loads(world.event("employee.created", created("H1"))) | {"timestamp": timestamp}
+    with pytest.raises(InvalidRequest) as refused:
+        world.deliver(json.dumps(content).encode())
+    assert [problem.field for problem in refused.value.details] == ["timestamp"]
+
+
+def test_a_body_of_characters_that_count_double_is_kept() -> None:
+    world = World()
+    content = json.loads(world.event("employee.created", created("H1", note="\U0001f600" * 20_000)))
+    world.deliver(json.dumps(content, ensure_ascii=False).encode())
+    world.work()
+    assert world.employee("H1")["last_name"] == "Abel"
 
 
 def test_a_body_above_the_limit_is_refused_before_anything_is_looked_at() -> None:
