@@ -10,9 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from shared.adapters.settings import Settings
+from shared.adapters.settings.secret_settings import SECRETS
+from shared.adapters.vault_names import vault_name
+from shared.provision import TABLES
+from tests.unit.functions.indexed import triggers
+from tests.unit.infra.compiler import parameters
 from tests.unit.infra.guides import blocks, run_with_az, section, text_of
-from tests.unit.infra.templates import ROOT
+from tests.unit.infra.templates import ROOT, variable
 
+VAULT_NAMES = {setting: vault_name(kind.path("default")) for setting, kind in SECRETS.items()}
 GUIDES = ("deploy.md", "github-actions.md")
 COMMANDS = [(guide, number, block) for guide in GUIDES for number, block in enumerate(blocks(text_of(guide)), 1)]
 
@@ -78,3 +85,76 @@ def test_a_health_check_that_fails_shows_what_is_wrong(path: str) -> None:
     for call in calls:
         assert "--fail-with-body" in call
         assert not re.search(r" -\w*f", call), "-f and --fail-with-body exclude each other"
+
+
+class EmptyVault:
+    """Implements `SecretStore`: there is none of them yet."""
+
+    def versions(self, path: str) -> tuple[str, ...]:
+        return ()
+
+    def refresh(self, path: str) -> None:
+        """Do nothing."""
+
+
+def stored_secrets() -> set[str]:
+    """Return the names of secrets that step 4 puts into the vault."""
+    commands = "".join(blocks(section("deploy.md", "4. The secrets")))
+    return set(re.findall(r"integrations--[a-z-]+", commands))
+
+
+def test_every_secret_that_the_sample_needs_is_stored() -> None:
+    """As /health/startup would say of a hub with the sample's settings and an empty vault."""
+    environment = {
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+        "AUTH_ISSUER": "https://sts.windows.net/a-tenant/",
+        "AUTH_JWKS_URL": "https://login.example.com/a-tenant/discovery/v2.0/keys",
+        "KEY_VAULT_URL": "https://kv-test.vault.azure.net",
+        **parameters("main.bicepparam")["settings"],
+    }
+    missing = {problem.field for problem in Settings(environment, EmptyVault).problems()}
+    assert missing >= {"HUB_PAGE_TOKEN_SECRET", "HR_WEBHOOK_SECRET", "SALES_CLIENT_SECRET", "MAIL_SMTP_PASSWORD"}
+    assert {VAULT_NAMES[setting] for setting in missing} <= stored_secrets()
+
+
+def test_no_secret_is_stored_under_a_name_that_nobody_reads() -> None:
+    assert stored_secrets() <= set(VAULT_NAMES.values())
+
+
+def test_the_costs_count_every_timer_and_every_rule() -> None:
+    costs = section("deploy.md", "What it costs")
+    schedules = [str(trigger["schedule"]).split()[1] for trigger in triggers("timerTrigger").values()]
+    assert (schedules.count("*"), schedules.count("*/5")) == (1, 2)
+    assert f"every minute: one, {60 * 24 * 30:,} a month; every five minutes: two, {2 * 12 * 24 * 30:,}" in costs
+    rules = [len(variable("alerts", f"modules/{kind}-alerts.bicep")) for kind in ("log", "metric")]
+    assert [int(found) for found in re.findall(r"(\d+) (?:log|metric) rules", costs)] == rules
+
+
+def test_copies_are_of_tables_that_there_are() -> None:
+    text = section("deploy.md", "Keeping copies")
+    (named,) = re.findall(r"`((?:[A-Z]\w+ )+[A-Z]\w+)`", text)
+    assert set(named.split()) <= set(TABLES)
+    modules = set(re.findall(r"python -m ([\w.]+)", text))
+    assert modules
+    assert all((ROOT / f"{module.replace('.', '/')}.py").is_file() for module in modules)
+
+
+NEEDED = {
+    "functionapp restart": ("--resource-group", "--name"),
+    "functionapp stop": ("--resource-group", "--name"),
+    "functionapp function list": ("--resource-group", "--name"),
+    "storage blob undelete": ("--account-name", "--container-name", "--name", "--auth-mode"),
+    "storage blob list": ("--account-name", "--container-name", "--auth-mode"),
+    "keyvault secret recover": ("--vault-name", "--name"),
+    "keyvault recover": ("--name",),
+}
+"""Commands of emergencies, and what each needs besides its name."""
+
+
+@pytest.mark.parametrize(("command", "needed"), NEEDED.items(), ids=NEEDED)
+def test_a_command_for_an_emergency_is_complete(command: str, needed: tuple[str, ...]) -> None:
+    text = (text_of("deploy.md") + text_of("alerts.md")).replace("\\\n", " ")
+    found = re.findall(rf"az {command}\b[^`\n]*(?:\n[^`\n]+(?=`))?", text)
+    assert found
+    for one in found:
+        assert [option for option in needed if f"{option} " not in one] == [], one
