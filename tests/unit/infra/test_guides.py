@@ -17,7 +17,7 @@ from shared.provision import TABLES
 from tests.unit.functions.indexed import triggers
 from tests.unit.infra.compiler import parameters
 from tests.unit.infra.guides import blocks, run_with_az, section, text_of
-from tests.unit.infra.templates import ROOT, variable
+from tests.unit.infra.templates import ROOT, TEMPLATES, variable
 
 VAULT_NAMES = {setting: vault_name(kind.path("default")) for setting, kind in SECRETS.items()}
 GUIDES = ("deploy.md", "github-actions.md")
@@ -128,6 +128,15 @@ def test_the_costs_count_every_timer_and_every_rule() -> None:
     assert f"every minute: one, {60 * 24 * 30:,} a month; every five minutes: two, {2 * 12 * 24 * 30:,}" in costs
     rules = [len(variable("alerts", f"modules/{kind}-alerts.bicep")) for kind in ("log", "metric")]
     assert [int(found) for found in re.findall(r"(\d+) (?:log|metric) rules", costs)] == rules
+
+
+def test_every_provider_of_a_resource_is_registered() -> None:
+    """An empty subscription knows none of them but Authorization and Resources. App: the subnet of the app is its."""
+    (registered,) = re.findall(r"for provider in (.+?); do", text_of("deploy.md").replace("\\\n", " "))
+    used = {
+        found for path in TEMPLATES for found in re.findall(r"^resource \w+ '(Microsoft\.\w+)/", path.read_text(), re.M)
+    }
+    assert set(registered.split()) == (used - {"Microsoft.Authorization"}) | {"Microsoft.App"}
 
 
 def test_copies_are_of_tables_that_there_are() -> None:
