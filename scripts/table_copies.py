@@ -24,6 +24,9 @@ from shared.kernel.table import MAX_OPERATIONS, Insert, RowExists
 from shared.provision import TABLES
 
 COMPLETE = "complete.json"
+_FIRST = "Exports"
+"""Before the calculations: of an export that runs meanwhile the copy then has no end that its calculations lack, for
+these would be restored as approved beside it, and be exported once more."""
 _BATCH_BYTES = 3 * 1024 * 1024
 """Less than the 4 MiB of a transaction, which has a head for each row besides."""
 
@@ -33,10 +36,10 @@ class CopyError(RuntimeError):
 
 
 def save(account: StorageAccount, place: Place, copy: str, tables: Sequence[str] = TABLES) -> dict[str, int]:
-    """Copy tables; return the rows of each. CopyError for a table that is missing."""
+    """Copy tables; return the rows of each, in the order of copying. CopyError for a table that is missing."""
     requests = TableRequests(account)
     rows = {}
-    for table in tables:
+    for table in sorted(tables, key=lambda name: name != _FIRST):
         counted = _Counted(_lines(requests, table))
         place.write(f"{copy}/{table}.jsonl", counted)
         rows[table] = counted.number

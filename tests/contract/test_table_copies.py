@@ -123,6 +123,15 @@ def test_a_copy_is_never_written_over(storage_account: StorageAccount, tables: t
         save(storage_account, place, COPY, tables)
 
 
+def test_an_export_is_copied_before_the_calculations_that_it_settles(
+    storage_account: StorageAccount, tmp_path: Path
+) -> None:
+    """Else one that ends in between is restored as done, its calculations as approved: they would be paid twice."""
+    provision(storage_account)
+    assert next(iter(save(storage_account, Folder(tmp_path), COPY, ["Calculations", "Exports"]))) == "Exports"
+    assert next(iter(save(storage_account, Folder(tmp_path), "another"))) == "Exports"
+
+
 def test_the_commands_of_the_guide(
     storage_account: StorageAccount,
     tmp_path: Path,
