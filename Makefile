@@ -62,12 +62,12 @@ test: test-environment lint type package test-all second-python
 test-all: test-environment
 	@$(RUN) -m pytest
 
-# What is deployed, with everything that it needs: build/integration-hub.zip.
-package: environment
+# What is deployed, with everything that it needs: build/integration-hub.zip. Needs no Node.
+package: $(VENV)/.installed
 	@SECOND_PYTHON=$(SECOND_PYTHON) $(RUN) -m scripts.package
 
 # After a change of requirements.txt: what that requires in turn is pinned too.
-lock: environment
+lock: $(VENV)/.installed
 	@SECOND_PYTHON=$(SECOND_PYTHON) $(RUN) -m scripts.package --lock
 
 # Azure runs Python 3.13: where it is installed beside another version, the fast layers run on it too, and so do the

@@ -39,8 +39,12 @@ param threads int = 16
 @allowed([ 'RollingUpdate', 'Recreate' ])
 param siteUpdateStrategy string = 'RollingUpdate'
 
-@description('Spread over availability zones: the plan, and the storage account.')
+@description('Spread the app over availability zones. Each always-ready group then has at least two instances, and storage must be ZRS or GZRS.')
 param zoneRedundant bool = false
+
+@description('How often, and where, storage keeps what was calculated, approved and exported: one zone (LRS), three (ZRS), or another region too (GRS, GZRS).')
+@allowed([ 'LRS', 'ZRS', 'GRS', 'GZRS' ])
+param storageRedundancy string = 'ZRS'
 
 @description('Everything behind private endpoints. Decide before the first deployment: Service Bus cannot change its tier.')
 param privateNetwork bool = false
@@ -64,6 +68,9 @@ param alertEmailAddresses array
 
 @description('Webhooks that alerts go to, of tools that need no secret in the address.')
 param alertWebhookUrls array = []
+
+@description('Whether alerts fire. False until the code is deployed for the first time: the timers of a hub that is not there yet are missing.')
+param alertsEnabled bool = true
 
 @description('Days that logs are kept.')
 @minValue(30)
@@ -115,7 +122,7 @@ module storage 'modules/storage.bicep' = {
   params: {
     location: location
     name: storageName
-    sku: zoneRedundant ? 'ZRS' : 'LRS'
+    sku: zoneRedundant && !endsWith(storageRedundancy, 'ZRS') ? fail('zoneRedundant needs storageRedundancy ZRS or GZRS') : storageRedundancy
     privateNetwork: privateNetwork
     operatorIpAddresses: operatorIpAddresses
     payloadDays: payloadDays
@@ -228,11 +235,12 @@ module functionApp 'modules/function-app.bicep' = {
     settings: settings
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
-    alwaysReady: alwaysReady
+    alwaysReady: map(alwaysReady, group => union(group, { instanceCount: max(group.instanceCount, zoneRedundant ? 2 : 0) }))
     threads: threads
     siteUpdateStrategy: siteUpdateStrategy
     zoneRedundant: zoneRedundant
     subnetId: network.?outputs.appSubnetId ?? ''
+    workspaceId: monitoring.outputs.workspaceId
     tags: tags
   }
   // The app must find its roles, and what is private, when it starts.
@@ -248,6 +256,7 @@ module logAlerts 'modules/log-alerts.bicep' = {
     location: location
     workspaceId: monitoring.outputs.workspaceId
     actionGroupId: monitoring.outputs.actionGroupId
+    enabled: alertsEnabled
     tags: tags
   }
 }
@@ -261,6 +270,7 @@ module metricAlerts 'modules/metric-alerts.bicep' = {
     vaultId: vault.outputs.id
     eventsId: events.outputs.id
     actionGroupId: monitoring.outputs.actionGroupId
+    enabled: alertsEnabled
     tags: tags
   }
 }

@@ -18,6 +18,12 @@ param alwaysReady = [
   { name: 'http', instanceCount: 1 }
 ]
 
+// What was approved and paid is kept in three zones. Not every region has them: LRS there, or GRS.
+param storageRedundancy = 'ZRS'
+
+// ALERTS_ENABLED=false for the first deployment alone (docs/deploy.md, step 3).
+param alertsEnabled = bool(readEnvironmentVariable('ALERTS_ENABLED', 'true'))
+
 // What is left out keeps the default that the code gives it: settings.bicep lists every name.
 param settings = {
   ERP_BASE_URL: 'https://erp.example.com'
@@ -46,4 +52,13 @@ param settings = {
   SFTP_USERNAME: 'hub'
   // From the operator of the server, by a way other than the network: ssh-keyscan alone proves nothing.
   SFTP_HOST_KEY: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKnDy17PBP+lHD57fsoHBwP54gtQ6hYKiLBzGcgw0/6N'
+
+  // Nobody is told of anything where MAIL_PROVIDER is none, its default.
+  MAIL_PROVIDER: 'smtp'
+  MAIL_DOMAIN: 'example.com'
+  MAIL_SMTP_HOST: 'smtp.example.com'
+  MAIL_SMTP_USERNAME: 'hub'
+  MAIL_FINANCE: 'finance@example.com'
+  MAIL_ADMINS: 'hub-operations@example.com'
+  MAIL_APPROVERS: 'pay-approvers@example.com'
 }

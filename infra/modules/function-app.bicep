@@ -54,6 +54,9 @@ param zoneRedundant bool
 @description('Subnet that the app\'s own connections start from; empty: the public network.')
 param subnetId string
 
+@description('Workspace that the host\'s log goes to.')
+param workspaceId string
+
 @description('Tags of every resource.')
 param tags object
 
@@ -149,6 +152,18 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   resource publishing 'basicPublishingCredentialsPolicies' = {
     name: 'scm'
     properties: { allow: false }
+  }
+}
+
+// What the host says, also when the hub does not load and says nothing itself.
+resource hostLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'host-log'
+  scope: app
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'FunctionAppLogs', enabled: true }
+    ]
   }
 }
 

@@ -10,6 +10,9 @@ param workspaceId string
 @description('Resource ID of the action group.')
 param actionGroupId string
 
+@description('Whether the rules are evaluated.')
+param enabled bool
+
 @description('Tags of every resource.')
 param tags object
 
@@ -113,7 +116,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert 
   properties: {
     displayName: alert.title
     description: 'docs/alerts.md says what to do: ${alert.name}'
-    enabled: true
+    enabled: enabled
     severity: severities[alert.severity]
     scopes: [ workspaceId ]
     evaluationFrequency: alert.every

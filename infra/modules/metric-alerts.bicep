@@ -18,6 +18,9 @@ param eventsId string
 @description('Resource ID of the action group.')
 param actionGroupId string
 
+@description('Whether the rules are evaluated.')
+param enabled bool
+
 @description('Tags of every resource.')
 param tags object
 
@@ -126,6 +129,20 @@ var alerts = [
     window: 'PT15M'
     dimensions: []
   }
+  {
+    name: 'events-dropped'
+    title: 'Events of dropped files are lost'
+    severity: 'high'
+    resource: eventsId
+    namespace: 'Microsoft.EventGrid/systemTopics'
+    // Neither delivered nor put into the container for undelivered events: nothing is left of them but the files.
+    metric: 'DroppedEventCount'
+    aggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 0
+    window: 'PT15M'
+    dimensions: []
+  }
 ]
 
 resource rules 'Microsoft.Insights/metricAlerts@2018-03-01' = [for alert in alerts: {
@@ -134,7 +151,7 @@ resource rules 'Microsoft.Insights/metricAlerts@2018-03-01' = [for alert in aler
   tags: tags
   properties: {
     description: '${alert.title}. docs/alerts.md says what to do: ${alert.name}'
-    enabled: true
+    enabled: enabled
     severity: severities[alert.severity]
     scopes: [ alert.resource ]
     evaluationFrequency: 'PT5M'

@@ -6,7 +6,8 @@ param location string
 @description('Name of the account.')
 param name string
 
-@description('Replication: LRS, ZRS, GRS or GZRS.')
+@description('Replication.')
+@allowed([ 'LRS', 'ZRS', 'GRS', 'GZRS' ])
 param sku string
 
 @description('Closed to everything but the private endpoints, trusted Azure services and the addresses below.')

@@ -111,3 +111,15 @@ def test_the_package_is_deployed_before_its_events_are_connected() -> None:
         "scripts/deploy_package.sh",
         "scripts/connect_event_grid.sh",
     ]
+
+
+def test_what_would_change_is_asked_without_the_right_to_change_it() -> None:
+    """The application `production-plan` may read; by default Azure checks for the right to write each resource."""
+    (asked,) = [step["run"] for step in JOBS["what-if"]["steps"] if "run" in step]
+    assert "what-if" in asked
+    assert "--validation-level ProviderNoRbac" in asked
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\bdocs/[\w./-]+\.md", TEXT))))
+def test_each_document_that_is_named_is_there(name: str) -> None:
+    assert (ROOT / name).is_file()

@@ -178,6 +178,26 @@ def test_azd_finds_what_the_templates_name() -> None:
     assert (ROOT / hook.split()[0]).is_file()
 
 
+def test_azd_refuses_to_pack_the_hub_itself_and_says_what_to_run() -> None:
+    """It would deploy an app without dependencies. With --from-package it packs nothing, and does not ask."""
+    (service,) = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"].values()
+    assert service["remoteBuild"] is False
+    hook = service["hooks"]["prepackage"]["posix"]
+    done = subprocess.run([hook["shell"], "-c", hook["run"]], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "make package && azd deploy hub --from-package build/integration-hub.zip" in done.stderr
+
+
+def test_a_package_needs_python_alone() -> None:
+    """Whoever deploys need not have Node, on which the emulator runs."""
+    done = subprocess.run(
+        ["make", "--dry-run", "package", "VENV=a-new-one"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "scripts.package" in done.stdout
+    assert "npm" not in done.stdout
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.sh")), ids=lambda path: path.name)
 def test_a_shell_script_is_clean(path: Path) -> None:
     found = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
