@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
@@ -200,10 +199,7 @@ class Hub:
     def notifier(self) -> Notifier:
         """Tells what happened."""
         url = self.settings.hub.notification_url
-        channel = None
-        if url:
-            parts = urlsplit(url)
-            channel = WebhookChannel(self.partners.webhook("notifications", f"{parts.scheme}://{parts.netloc}"), url)
+        channel = WebhookChannel(url, partial(self.partners.webhook, "notifications")) if url else None
         return Notifier(channel, self.once, self.mailing)
 
     @cached_property

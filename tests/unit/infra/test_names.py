@@ -113,6 +113,7 @@ def test_the_parameters_file_makes_a_hub_that_starts() -> None:
     secrets = {name: "c2VjcmV0LW9mLXRoZS10ZXN0" for name, (_, secret) in setting_fields().items() if secret}
     environment = {
         **secrets,
+        "HUB_NOTIFICATION_URL": "https://chat.example.com/hook",
         "SFTP_PRIVATE_KEY": "",
         "ServiceBusConnection": "",
         "AzureWebJobsStorage": "UseDevelopmentStorage=true",
