@@ -4,47 +4,73 @@ Whatever carries our messages, the host's blob triggers use storage queues of th
 imported when it runs: whatever is imported here is paid for at each cold start.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
 import azure.functions as func
 
 from shared.messaging.queue_names import BROKER_DELIVERIES
 
+
+@dataclass(frozen=True)
+class Inbox:
+    """A container that files are dropped into, and the function that works on them."""
+
+    container: str
+    function: str
+    does: str
+    """What the function does, and by what key it is idempotent."""
+    service: str
+    """The service of the hub that the use case works with."""
+    take_in: str
+    """`module:function`, called with the service and the name of a file."""
+
+
+INBOXES = (
+    Inbox(
+        "erp-inbox",
+        "ImportDroppedFile",
+        "Import a file of sales. Idempotent by the file's name and ETag.",
+        "sales",
+        "shared.sales.files:import_file",
+    ),
+    Inbox(
+        "calculations-inbox",
+        "TakeInCalculations",
+        "Take in a file of calculations. Idempotent by employee, period and ID of each record.",
+        "incentives",
+        "shared.incentives.inbox:take_in_file",
+    ),
+)
+
 blueprint = func.Blueprint()
 
 
-@blueprint.function_name(name="ImportDroppedFile")
-@blueprint.blob_trigger(
-    arg_name="blob",
-    path="erp-inbox/{name}",
-    connection="AzureWebJobsStorage",
-    source=func.BlobSource.EVENT_GRID,
-    data_type=func.DataType.BINARY,
-)
-def import_dropped_file(blob: func.InputStream) -> None:
-    """Import a file of sales. Idempotent by the file's name and ETag."""
-    from shared.hub import current_hub
-    from shared.sales.files import import_file
+def _taking_in(inbox: Inbox) -> Callable[[func.InputStream], None]:
+    def take_in(blob: func.InputStream) -> None:
+        from shared.hub import current_hub
 
-    hub = current_hub()
-    with hub.work.task("ImportDroppedFile", hub.new_id()):
-        import_file(hub.sales, str(blob.name).removeprefix("erp-inbox/"))
+        hub = current_hub()
+        module, _, use_case = inbox.take_in.partition(":")
+        with hub.work.task(inbox.function, hub.new_id()):
+            name = str(blob.name).removeprefix(f"{inbox.container}/")
+            getattr(import_module(module), use_case)(getattr(hub, inbox.service), name)
+
+    take_in.__doc__ = inbox.does
+    return take_in
 
 
-@blueprint.function_name(name="TakeInCalculations")
-@blueprint.blob_trigger(
-    arg_name="blob",
-    path="calculations-inbox/{name}",
-    connection="AzureWebJobsStorage",
-    source=func.BlobSource.EVENT_GRID,
-    data_type=func.DataType.BINARY,
-)
-def take_in_calculations(blob: func.InputStream) -> None:
-    """Take in a file of calculations. Idempotent by employee, period and ID of each record."""
-    from shared.hub import current_hub
-    from shared.incentives.inbox import take_in_file
-
-    hub = current_hub()
-    with hub.work.task("TakeInCalculations", hub.new_id()):
-        take_in_file(hub.incentives, str(blob.name).partition("/")[2])
+for _inbox in INBOXES:
+    blueprint.function_name(name=_inbox.function)(
+        blueprint.blob_trigger(
+            arg_name="blob",
+            path=f"{_inbox.container}/{{name}}",
+            connection="AzureWebJobsStorage",
+            source=func.BlobSource.EVENT_GRID,
+            data_type=func.DataType.BINARY,
+        )(_taking_in(_inbox))
+    )
 
 
 @blueprint.function_name(name="DeadLetterDroppedFiles")

@@ -30,8 +30,8 @@ param maximumInstanceCount int = 40
 @description('Instances that are always there, by group: http (webhooks, API), blob, or function:<name>. They cost while idle.')
 param alwaysReady array = []
 
-@description('Threads that run functions in one instance: at least as many as host.json lets a trigger work on at once.')
-@minValue(16)
+@description('Threads that run functions in one instance, and as many messages and requests are worked on at once. At least as many as host.json lets the triggers of storage queues take.')
+@minValue(12)
 @maxValue(32)
 param threads int = 16
 

@@ -11,7 +11,6 @@
 type hubSettings = {
   HUB_TENANT: string?
   HUB_MESSAGE_RETRY_DELAYS: string?
-  HUB_NOTIFICATION_URL: string?
   HUB_HEALTH_DEADLINE: string?
 
   SECRET_CACHE_SECONDS: string?

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
@@ -37,6 +36,7 @@ from shared.kernel.blob import Blobs
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.errors import ConfigurationError
 from shared.kernel.identifiers import NewId
+from shared.kernel.json_client import JsonPoster, JsonReader
 from shared.kernel.message import Queues
 from shared.kernel.table import Tables
 from shared.kernel.timer import TimerRuns
@@ -46,7 +46,7 @@ from shared.messaging.queue_names import QUEUES
 from shared.notify.mailing import Mailing
 from shared.notify.notifications import Notifier
 from shared.sales.context import ImportContext, ImportRules, stores_of
-from shared.sales.erp_source import ErpSource, JsonClient
+from shared.sales.erp_source import ErpSource
 from shared.sales.file_source import FileSource
 from shared.sales.runs import ImportRun
 from shared.sales.sources import SalesSource
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from shared.kernel.file_transfer import FileTransfer
     from shared.orders.intake import OrderIntake
     from shared.payroll.context import PayrollContext
-    from shared.payroll.payroll_api import PayrollClient
 
 _HEALTH_DEADLINE = 5.0
 """Seconds, where the settings cannot be read: health says so instead of failing itself."""
@@ -192,7 +191,7 @@ class Hub:
         return self.partners.breaker("erp")
 
     @cached_property
-    def erp(self) -> JsonClient:
+    def erp(self) -> JsonReader:
         """The ERP's API."""
         return self.partners.with_oauth("erp", self.settings.erp, self.erp_breaker)
 
@@ -200,10 +199,7 @@ class Hub:
     def notifier(self) -> Notifier:
         """Tells what happened."""
         url = self.settings.hub.notification_url
-        channel = None
-        if url:
-            parts = urlsplit(url)
-            channel = WebhookChannel(self.partners.webhook("notifications", f"{parts.scheme}://{parts.netloc}"), url)
+        channel = WebhookChannel(url, partial(self.partners.webhook, "notifications")) if url else None
         return Notifier(channel, self.once, self.mailing)
 
     @cached_property
@@ -241,7 +237,7 @@ class Hub:
         )
 
     @cached_property
-    def hr(self) -> JsonClient:
+    def hr(self) -> JsonReader:
         """The HR system's API."""
         return self.partners.with_oauth("hr", self.settings.hr, self.partners.breaker("hr"))
 
@@ -265,7 +261,7 @@ class Hub:
         return Leases(self.tables, self.tenant, clock=self.clock)
 
     @cached_property
-    def payroll_client(self) -> "PayrollClient":
+    def payroll_client(self) -> JsonPoster:
         """Payroll's API."""
         return self.partners.with_oauth("payroll", self.settings.payroll, self.partners.breaker("payroll"))
 

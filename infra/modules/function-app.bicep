@@ -93,6 +93,9 @@ var platformSettings = {
   AUTH_ISSUER: issuer
   AUTH_JWKS_URL: '${environment().authentication.loginEndpoint}${tenant().tenantId}/discovery/v2.0/keys'
   PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
+  // In the place of what host.json says: a message that waits for a thread is locked meanwhile, and a thread that waits
+  // for no message idles.
+  AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls: string(threads)
 }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {

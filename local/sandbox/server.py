@@ -1,17 +1,17 @@
 """The sandbox's HTTP side: one server for all partners, on 127.0.0.1."""
 
 import json
-import threading
 from base64 import b64decode
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from local.loopback_http import LoopbackHttp
 from local.sandbox.erp import MAX_PAGE_SIZE, Erp
 from local.sandbox.faults import PRESETS, Fault, Faults
 from local.sandbox.generator import Shape, employees_of
@@ -48,26 +48,22 @@ class Sandbox:
         self.requests: Counter[str] = Counter()
         self.notifications: list[Any] = []
         self.traces: deque[dict[str, str]] = deque(maxlen=10_000)
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._server.daemon_threads = True
+        self._http = LoopbackHttp(_handler(self), port)
         self.sftp = None if sftp_port is None else SftpServer(sftp_port)
         self.mailbox = None if mail_port is None else Mailbox(mail_port)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = self._http.url
         self.identity = Identity(f"{self.url}/identity/v2.0", token_lifetime)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
 
     def __enter__(self) -> "Sandbox":
         """Serve."""
-        self._thread.start()
+        self._http.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._http.__exit__(kind, error, trace)
         self.close()
 
     def close(self) -> None:
@@ -79,7 +75,7 @@ class Sandbox:
 
     def serve(self) -> None:
         """Serve until interrupted."""
-        self._server.serve_forever(0.1)
+        self._http.serve()
 
     def ledger(self, day: date) -> dict[str, Any]:
         """Return what the ERP truly holds for a day, and what happened so far."""
@@ -247,9 +243,6 @@ def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True  # the caller hung up, as callers with a timeout do
 
         do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - names of the base class
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
-            """Stay quiet; the ledger counts requests."""
 
     return Handler
 

@@ -7,41 +7,25 @@ from urllib.parse import urlencode
 from shared.adapters.http_errors import error_of
 from shared.adapters.http_json import read_json
 from shared.adapters.http_wire import Wire, WireAnswer, WireRequest
-from shared.adapters.oauth import MAX_TOKEN_BODY, ClientSettings, Granted, HeldToken, granted, refusal_of
-from shared.kernel.clock import Clock, utc_now
+from shared.adapters.oauth import MAX_TOKEN_BODY, ClientSettings, Granted, granted, refusal_of
+from shared.kernel.clock import Clock
 from shared.kernel.errors import ConfigurationError, FieldProblem, PartnerRefused
 
 if TYPE_CHECKING:
     from msal import ConfidentialClientApplication
 
 
-class EntraCredentials:
-    """Implements `TokenSource`. MSAL finds the tenant's endpoints and speaks to them; over our wire, in our errors."""
+class EntraGrant:
+    """Fetches a token through MSAL, which finds the tenant's endpoints; over our wire, in our errors."""
 
-    def __init__(
-        self,
-        partner: str,
-        settings: ClientSettings,
-        *,
-        wire: Wire | None = None,
-        clock: Clock = utc_now,
-        skew: float = 60,
-    ) -> None:
-        """Fetch nothing yet; MSAL loads with the first token. Errors name `partner`, as `ClientCredentials` do."""
+    def __init__(self, partner: str, settings: ClientSettings, wire: Wire, clock: Clock) -> None:
+        """Fetch nothing yet; MSAL loads with the first token."""
         self._partner = partner
         self._settings = settings
-        self._http = _MsalHttp(partner, wire or Wire(partner), clock)
-        self._held = HeldToken(lambda: settings.secret.use(self._fetch), clock, skew)
+        self._http = _MsalHttp(partner, wire, clock)
 
-    def token(self) -> str:
-        """Return a valid token. Errors as of `ClientCredentials.token`."""
-        return self._held.get()
-
-    def invalidate(self, token: str) -> None:
-        """Forget this token, if it is still the one that is held."""
-        self._held.forget(token)
-
-    def _fetch(self, secret: str) -> Granted:
+    def __call__(self, secret: str) -> Granted:
+        """Return a token; errors as of `ClientCredentials.token`."""
         # A new application each time: it would keep the secret, the token, and for a minute the provider's refusal.
         answer = self._application(secret).acquire_token_for_client(self._settings.scope.split()) or {}
         if "error" not in answer:

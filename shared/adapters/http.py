@@ -66,11 +66,12 @@ class Call:
 
     `idempotency_key` comes from business identity and makes a write retryable. `accept` are statuses beyond 2xx that
     are answers, not errors, unless `check` finds them malformed. `check` looks at the answer inside retry and breaker:
-    a MalformedResponse that it raises counts and is retried as any other.
+    a MalformedResponse that it raises counts and is retried as any other. `name` stands for method and path in errors
+    and telemetry, where the path is a secret.
     """
 
     method: str
-    path: str
+    path: str = field(repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
@@ -78,6 +79,12 @@ class Call:
     accept: frozenset[int] = frozenset()
     max_body: int = MAX_BODY
     check: Callable[[WireAnswer], object] | None = None
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the call is called in errors and telemetry."""
+        return self.name or f"{self.method} {self.path}"
 
     def __post_init__(self) -> None:
         """Refuse a path that could lead elsewhere, and a key that is no header value. ValueError."""
@@ -169,11 +176,10 @@ class PartnerClient:
 
     def request_json(self, call: Call, *, check: Callable[[Any], object] | None = None) -> Answer:
         """Send a call whose answer must be JSON; it stands in the answer's `json`."""
-        label = f"{call.method} {call.path}"
         parsed: list[Any] = []
 
         def read(answer: WireAnswer) -> None:
-            parsed[:] = [read_json(self._adapter_id, label, answer)]
+            parsed[:] = [read_json(self._adapter_id, call.label, answer)]
             if check:
                 check(parsed[0])
             if call.check:
@@ -191,7 +197,7 @@ class PartnerClient:
         PartnerUnavailable (already retried where the call is safe or has an idempotency key), CircuitOpen,
         PartnerRefused, ContractBroken, ConfigurationError (credentials).
         """
-        with self._calls.call(f"{call.method} {call.path}") as observed:
+        with self._calls.call(call.label) as observed:
             answer = self._persistently(call, observed)
             observed.answered(answer.status, answer.headers.get("traceresponse", ""))
         return Answer(answer.status, answer.headers, answer.body, answer.seconds, observed.attempts)
@@ -239,7 +245,7 @@ class PartnerClient:
 
     def _exchange(self, call: Call, token: str | None) -> WireAnswer:
         request = WireRequest(
-            call.method, self._base_url + call.path, call.params, self._headers(call, token), call.body
+            call.method, self._base_url + call.path, call.params, self._headers(call, token), call.body, call.name
         )
         for _ in range(MAX_REDIRECTS + 1):
             if not self._allowed(request.url):
@@ -248,7 +254,7 @@ class PartnerClient:
             if answer.status not in FOLLOWED or answer.status in call.accept:
                 return self._judged(call, request.label, answer)
             request = redirected(self._adapter_id, request, answer)
-        raise ContractBroken(self._adapter_id, f"{call.method} {call.path} redirects more than {MAX_REDIRECTS} times")
+        raise ContractBroken(self._adapter_id, f"{call.label} redirects more than {MAX_REDIRECTS} times")
 
     def _judged(self, call: Call, label: str, answer: WireAnswer) -> WireAnswer:
         error = error_of(self._adapter_id, label, answer, self._clock)

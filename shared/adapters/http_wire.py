@@ -35,18 +35,19 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class WireRequest:
-    """A request as it is sent. Its text shows neither query, headers nor body: they may hold secrets."""
+    """A request as it is sent. Its text shows neither address, headers nor body: they may hold secrets."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
+    name: str = ""
 
     @property
     def label(self) -> str:
-        """Method and path, for messages and metrics."""
-        return f"{self.method} {urlsplit(self.url).path}"
+        """The name, else method and path, for messages and metrics."""
+        return self.name or f"{self.method} {urlsplit(self.url).path}"
 
 
 @dataclass(frozen=True)

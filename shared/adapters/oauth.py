@@ -25,6 +25,8 @@ from shared.kernel.secret import Secret
 _DEFAULT_LIFE = 300.0
 _LONGEST_LIFE = 24 * 3600.0
 MAX_TOKEN_BODY = 256 * 1024
+SKEW = 60.0
+"""Seconds by which clocks may differ, and a call may take."""
 _REFUSALS: Mapping[str, type[ConfigurationError]] = {
     "invalid_client": CredentialsRefused,
     "unauthorized_client": ConfigurationError,
@@ -81,13 +83,12 @@ class _Held:
 
 
 class HeldToken:
-    """Keeps a token until `skew` seconds before its end; one thread fetches, the others wait for what it gets."""
+    """Keeps a token until `SKEW` seconds before its end; one thread fetches, the others wait for what it gets."""
 
-    def __init__(self, fetch: Callable[[], Granted], clock: Clock, skew: float) -> None:
+    def __init__(self, fetch: Callable[[], Granted], clock: Clock) -> None:
         """Fetch nothing yet."""
         self._fetch = fetch
         self._clock = clock
-        self._skew = skew
         self._held: _Held | None = None
         self._fetches = 0
         self._failure: HubError | None = None
@@ -126,44 +127,20 @@ class HeldToken:
         finally:
             self._fetches += 1
         # A token that lives shorter than twice the skew is used for half of its life.
-        seconds = max(granted.life - self._skew, granted.life / 2)
+        seconds = max(granted.life - SKEW, granted.life / 2)
         self._held = _Held(granted.token, self._clock() + timedelta(seconds=seconds))
         return granted.token
 
 
-class ClientCredentials:
-    """Implements `TokenSource` for any provider of RFC 6749."""
+class FormGrant:
+    """Fetches a token of any provider of RFC 6749."""
 
-    def __init__(
-        self,
-        partner: str,
-        settings: ClientSettings,
-        *,
-        wire: Wire | None = None,
-        clock: Clock = utc_now,
-        skew: float = 60,
-    ) -> None:
-        """Fetch nothing yet. Errors name `partner`, the adapter ID of the identity provider."""
-        self._partner = partner
-        self._settings = settings
-        self._wire = wire or Wire(partner)
-        self._clock = clock
-        self._held = HeldToken(lambda: settings.secret.use(self._fetch), clock, skew)
+    def __init__(self, partner: str, settings: ClientSettings, wire: Wire, clock: Clock) -> None:
+        """Fetch nothing yet."""
+        self._partner, self._settings, self._wire, self._clock = partner, settings, wire, clock
 
-    def token(self) -> str:
-        """Return a valid token, fetched now if need be.
-
-        ServerFailure, NetworkFailure, PartnerTimeout and RateLimited are passing; ConfigurationError names the
-        settings when the provider does not know this client, also with its secret read anew; PartnerRefused and
-        ContractBroken are lasting.
-        """
-        return self._held.get()
-
-    def invalidate(self, token: str) -> None:
-        """Forget this token, if it is still the one that is held."""
-        self._held.forget(token)
-
-    def _fetch(self, secret: str) -> Granted:
+    def __call__(self, secret: str) -> Granted:
+        """Send the form; errors as of `ClientCredentials.token`."""
         settings = self._settings
         form = {
             "grant_type": "client_credentials",
@@ -180,6 +157,40 @@ class ClientCredentials:
         if error := settings.refused(refusal_of(answer)) or error_of(self._partner, request.label, answer, self._clock):
             raise error
         return granted(self._partner, read_json(self._partner, request.label, answer))
+
+
+Grant = Callable[[str, ClientSettings, Wire, Clock], Callable[[str], Granted]]
+"""Partner, settings, wire, clock -> what fetches a token with a secret."""
+
+
+class ClientCredentials:
+    """Implements `TokenSource`."""
+
+    def __init__(
+        self,
+        partner: str,
+        settings: ClientSettings,
+        *,
+        grant: Grant = FormGrant,
+        wire: Wire | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Fetch nothing yet. Errors name `partner`, the adapter ID of the identity provider."""
+        self._fetch = grant(partner, settings, wire or Wire(partner), clock)
+        self._held = HeldToken(lambda: settings.secret.use(self._fetch), clock)
+
+    def token(self) -> str:
+        """Return a valid token, fetched now if need be.
+
+        ServerFailure, NetworkFailure, PartnerTimeout and RateLimited are passing; ConfigurationError names the
+        settings when the provider does not know this client, also with its secret read anew; PartnerRefused and
+        ContractBroken are lasting.
+        """
+        return self._held.get()
+
+    def invalidate(self, token: str) -> None:
+        """Forget this token, if it is still the one that is held."""
+        self._held.forget(token)
 
 
 def granted(partner: str, answer: Any) -> Granted:  # noqa: ANN401 - JSON

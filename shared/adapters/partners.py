@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from shared.adapters.entra import EntraCredentials
+from shared.adapters.entra import EntraGrant
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
-from shared.adapters.oauth import ClientCredentials, ClientSettings, TokenSource
+from shared.adapters.oauth import ClientCredentials, ClientSettings, FormGrant, Grant, TokenSource
 from shared.adapters.resilience.circuit import CLOSED, STATE_VALUES
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.circuit_store import stored_circuits
@@ -82,8 +82,8 @@ class Partners:
             settings.scope,
             tuple(f"{partner.upper()}_{name}" for name in (*names, "CLIENT_ID", "CLIENT_SECRET")),
         )
-        kind = EntraCredentials if settings.authority else ClientCredentials
-        return kind(f"{partner}-identity", credentials, clock=self._clock)
+        grant: Grant = EntraGrant if settings.authority else FormGrant
+        return ClientCredentials(f"{partner}-identity", credentials, grant=grant, clock=self._clock)
 
     def sftp(self, settings: SftpSettings) -> SftpTransfer:
         """Return where payroll picks files up (INC-54)."""

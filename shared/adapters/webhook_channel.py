@@ -1,23 +1,56 @@
-"""Notifications to an incoming webhook (of a chat or incident tool)."""
+"""Notifications to an incoming webhook (of a chat or incident tool). Its URL is a secret: whoever has it can post."""
 
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from shared.adapters.http import Call, PartnerClient
+from shared.kernel.errors import CredentialsRefused, FieldProblem, PartnerRefused
+from shared.kernel.secret import Secret
+
+_ABOUT_THE_URL = frozenset({401, 403, 404, 410})
 
 
 class WebhookChannel:
     """Posts each notification as JSON, under its ID as idempotency key."""
 
-    def __init__(self, client: PartnerClient, url: str) -> None:
-        """Post to the path of a URL whose origin the client calls."""
-        self._client = client
-        self._path = urlsplit(url).path or "/"
+    def __init__(self, url: Secret, client_of: Callable[[str], PartnerClient]) -> None:
+        """Read nothing yet. `client_of` makes the client of an origin, such as `https://chat.example.com`."""
+        self._url = url
+        self._client_of = client_of
+        self._clients: dict[str, PartnerClient] = {}
 
-    def post(self, notification: dict[str, Any], *, idempotency_key: str) -> None:
-        """Deliver a notification; whatever a 2xx answer says is fine."""
+    def post(self, notification: dict[str, Any], *, idempotency_key: str) -> bool:
+        """Deliver a notification, whatever a 2xx answer says; False where there is no URL.
+
+        A URL that is refused is read anew. CredentialsRefused; errors of the client, which show nothing of it.
+        """
         import json
 
+        if self._url.find() is None:
+            return False
         body = json.dumps(notification).encode()
-        headers = {"Content-Type": "application/json"}
-        self._client.request(Call("POST", self._path, headers=headers, body=body, idempotency_key=idempotency_key))
+        self._url.use(lambda url: self._post(url, body, idempotency_key))
+        return True
+
+    def _post(self, url: str, body: bytes, idempotency_key: str) -> None:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._clients:
+            self._clients[origin] = self._client_of(origin)
+        call = Call(
+            "POST",
+            parts.path or "/",
+            dict(parse_qsl(parts.query, keep_blank_values=True)),
+            {"Content-Type": "application/json"},
+            body,
+            idempotency_key,
+            name="POST to the webhook",
+        )
+        try:
+            self._clients[origin].request(call)
+        except PartnerRefused as error:
+            if error.status not in _ABOUT_THE_URL:
+                raise
+            problem = f"the webhook answered {error.status}: it is not there any more, or lets nobody in"
+            raise CredentialsRefused((FieldProblem(self._url.setting, problem),)) from None

@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 class Channel(Protocol):
     """The port to where notifications go."""
 
-    def post(self, notification: dict[str, Any], *, idempotency_key: str) -> None:
-        """Deliver a notification. Partner errors as in `kernel.errors`."""
+    def post(self, notification: dict[str, Any], *, idempotency_key: str) -> bool:
+        """Deliver a notification; False where it has nowhere to go. Partner errors as in `kernel.errors`."""
         ...
 
 
@@ -67,7 +67,5 @@ class Notifier:
             "data": message.data,
         }
         _log.info("notification %s %s", message.type, message.subject)
-        if self._channel is None:
-            return {"delivered": False}
-        self._channel.post(notification, idempotency_key=message.id)
-        return {"delivered": True}
+        delivered = self._channel is not None and self._channel.post(notification, idempotency_key=message.id)
+        return {"delivered": delivered}

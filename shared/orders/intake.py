@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.kernel.adapter import AdapterHealth, CallContext, Health, semantic_version
 from shared.kernel.errors import HubError, InvalidRequest, MalformedResponse, PartnerRefused
+from shared.kernel.json_client import JsonPoster
 from shared.kernel.once import RunOnce
 from shared.orders.order import Order, intake_body, problems_of
 
@@ -26,26 +27,11 @@ SLOW_AFTER = 2000.0
 """Milliseconds: a health check that takes longer is told as degraded."""
 
 
-class SalesSystem(Protocol):
-    """The port to the sales system: authenticated, retried under the idempotency key, bounded."""
+class SalesSystem(JsonPoster, Protocol):
+    """The port to the sales system."""
 
     def get_json(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """Return the parsed answer."""
-        ...
-
-    def post_body(
-        self,
-        path: str,
-        body: bytes,
-        *,
-        idempotency_key: str,
-        check: Callable[[Any], object] | None = None,
-        accept: frozenset[int] = frozenset(),
-    ) -> Any:  # noqa: ANN401 - JSON
-        """Send JSON as it is, return the parsed answer. `check` looks at it inside the retry.
-
-        An error status in `accept` is an answer where its body passes the check, and an error where it does not.
-        """
         ...
 
 

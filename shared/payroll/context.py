@@ -11,11 +11,11 @@ from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock
 from shared.kernel.file_transfer import FileTransfer
 from shared.kernel.identifiers import NewId
+from shared.kernel.json_client import JsonPoster
 from shared.kernel.message import Queues
 from shared.kernel.pay_period import PayCalendar
 from shared.kernel.table import Table
 from shared.payroll.export_store import ExportStore
-from shared.payroll.payroll_api import PayrollClient
 from shared.payroll.records import Payable, Payee
 
 EXPORT_QUEUE = "payroll-exports"
@@ -76,7 +76,7 @@ class PayrollContext:
     audit: Table
     payables: Payables
     payees: Callable[[], Mapping[str, Payee]]
-    payroll: Callable[[], PayrollClient]
+    payroll: Callable[[], JsonPoster]
     transfer: Callable[[], FileTransfer]
     hold: Callable[[str], AbstractContextManager[Callable[[], None]]]
     """Opens while nobody else works on the export of that ID, and gives what prolongs this; Busy otherwise."""

@@ -1,13 +1,14 @@
 """Payroll's API: `POST /api/v1/incentives/batch` (INC-53)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import MalformedResponse
+from shared.kernel.json_client import JsonPoster
 from shared.kernel.money import parse_amount, to_minor
 from shared.payroll.export import ControlTotals
 
@@ -15,25 +16,6 @@ PARTNER = "payroll"
 PATH = "/api/v1/incentives/batch"
 _KNOWN_KEY = frozenset({409})
 """With this some systems answer a key that they know, the first answer in the body: it is the answer."""
-
-
-class PayrollClient(Protocol):
-    """The port to payroll's API: authenticated, retried under the idempotency key, bounded."""
-
-    def post_body(
-        self,
-        path: str,
-        body: bytes,
-        *,
-        idempotency_key: str,
-        check: Callable[[Any], object] | None = None,
-        accept: frozenset[int] = frozenset(),
-    ) -> Any:  # noqa: ANN401 - JSON
-        """Send JSON as it is, return the parsed answer. `check` looks at it inside the retry.
-
-        An error status in `accept` is an answer where its body passes the check, and an error where it does not.
-        """
-        ...
 
 
 def _minor(value: object) -> int:
@@ -81,7 +63,7 @@ class BatchAnswer:
     totals: ControlTotals
 
 
-def post_batch(client: PayrollClient, export_id: str, body: bytes) -> BatchAnswer:
+def post_batch(client: JsonPoster, export_id: str, body: bytes) -> BatchAnswer:
     """Send a batch under its export's ID: however often it is sent, payroll pays it once. Partner errors."""
 
     def check(answer: object) -> None:

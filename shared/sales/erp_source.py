@@ -1,30 +1,20 @@
 """Sales from the ERP's API (INC-02): `GET /api/v1/sales?date=&storeId=&page=&pageSize=`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import date
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import MalformedResponse
+from shared.kernel.json_client import JsonReader
 from shared.sales.digests import digest
 from shared.sales.models import RawRecord, SourcePage
 from shared.sales.sources import SourceChanged
 
 PARTNER = "erp"
-
-
-class JsonClient(Protocol):
-    """The port to a partner's JSON API: authenticated, retried, rate-limited, bounded."""
-
-    def get_json(self, path: str, params: Mapping[str, str], *, check: Callable[[Any], object] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """Return the parsed answer, numbers with decimals as Decimal.
-
-        `check` looks at the answer inside the retry: a MalformedResponse that it raises is retried as any other.
-        """
-        ...
 
 
 class _Pagination(BaseModel):
@@ -54,7 +44,7 @@ class ErpSource:
 
     first_cursor = "1"
 
-    def __init__(self, client: JsonClient, day: date, store_id: str, page_size: int) -> None:
+    def __init__(self, client: JsonReader, day: date, store_id: str, page_size: int) -> None:
         """Read through the client; cursors are page numbers."""
         self._client = client
         self._params = {"date": day.isoformat(), "pageSize": str(page_size)} | (

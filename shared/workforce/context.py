@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock
 from shared.kernel.identifiers import NewId
+from shared.kernel.json_client import JsonReader
 from shared.kernel.message import Queues
 from shared.kernel.secret import Secret
 from shared.workforce.deliveries import DeliveryStore
@@ -17,14 +17,6 @@ from shared.workforce.sync_runs import SyncRunStore
 
 HR_QUEUE = "hr-events"
 NOTIFICATION_QUEUE = "notifications"
-
-
-class HrClient(Protocol):
-    """The port to the HR system's API: authenticated, retried, rate-limited, bounded."""
-
-    def get_json(self, path: str, params: Mapping[str, str], *, check: Callable[[Any], object] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """Return the parsed answer. `check` looks at it inside the retry."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +38,7 @@ class WorkforceContext:
     clock: Clock
     new_id: NewId
     queues: Queues
-    hr: Callable[[], HrClient]
+    hr: Callable[[], JsonReader]
     webhook_secret: Secret
     """All versions that hold are accepted (INC-25)."""
     employees: EmployeeStore

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import InvalidRequest, MalformedResponse
-from shared.workforce.context import HrClient
+from shared.kernel.json_client import JsonReader
 from shared.workforce.events import kept_fields
 from shared.workforce.facts import FieldValue
 from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS
@@ -73,7 +73,7 @@ class HrPage:
     total_pages: int
 
 
-def fetch_page(client: HrClient, number: int, size: int, asked_at: datetime) -> HrPage:
+def fetch_page(client: JsonReader, number: int, size: int, asked_at: datetime) -> HrPage:
     """Return a page. Where it does not say as of when, it is as of when it was asked for.
 
     MalformedResponse when it is no page, or another page than the one asked for; that is retried by the client.

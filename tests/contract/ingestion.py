@@ -3,13 +3,14 @@
 import gzip
 import json
 import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from local.loopback_http import LoopbackHttp
 
 
 class Ingestion:
@@ -21,23 +22,17 @@ class Ingestion:
         self.metrics: list[Any] = []
         self.envelopes: list[dict[str, Any]] = []
         self.requests: list[tuple[str, dict[str, str]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        if tls:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._http = LoopbackHttp(_handler(self), tls=tls)
+        self.url = self._http.url
 
     def __enter__(self) -> "Ingestion":
-        self._thread.start()
+        self._http.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._http.__exit__(kind, error, trace)
 
     def take(self, path: str, body: bytes) -> bytes:
         """Decode a request; return the answer's body."""
@@ -67,8 +62,5 @@ def _handler(ingestion: Ingestion) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
-            """Stay quiet."""
 
     return Handler

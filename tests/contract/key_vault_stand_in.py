@@ -4,12 +4,11 @@ It shows a certificate for `hub-test.vault.azure.net`; `transport()` goes there 
 """
 
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -18,6 +17,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 
+from local.loopback_http import LoopbackHttp
 from tests.certificates import Certificate
 from tests.fakes.azure_credential import TOKEN
 
@@ -63,21 +63,16 @@ class KeyVaultStandIn:
         self.deleted_when_read: set[str] = set()
         self.missing_lists_nothing = True
         self._certificate = certificate
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._server.socket = certificate.of_server().wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._http = LoopbackHttp(_handler(self), tls=certificate.of_server())
 
     def __enter__(self) -> "KeyVaultStandIn":
-        self._thread.start()
+        self._http.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._http.__exit__(kind, error, trace)
 
     def put(self, name: str, value: str, created: datetime, **more: Any) -> StoredVersion:
         """Add a version."""
@@ -93,7 +88,7 @@ class KeyVaultStandIn:
         """Return a transport of the SDK that comes here and trusts nobody else."""
         session = Session()
         session.trust_env = False
-        session.mount("https://", _ToLoopback(self._server.server_port))
+        session.mount("https://", _ToLoopback(self._http.port))
         return RequestsTransport(session=session, connection_verify=str(self._certificate.file))
 
     def answer(self, path: str, query: Mapping[str, str], token: str) -> tuple[int, dict[str, Any], Mapping[str, str]]:
@@ -177,8 +172,5 @@ def _handler(vault: KeyVaultStandIn) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
-            """Stay quiet."""
 
     return Handler

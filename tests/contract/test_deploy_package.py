@@ -3,15 +3,15 @@
 import json
 import os
 import subprocess
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.loopback_http import LoopbackHttp
 from scripts.package import ROOT
 
 SCRIPT = ROOT / "scripts" / "deploy_package.sh"
@@ -39,8 +39,8 @@ class Site:
         self.states: list[dict[str, Any]] = [{"status": 1}, {"status": 2}, {"status": 4, "complete": True}]
         self.alive = True
         self.published: list[tuple[str, str, bytes]] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.host = f"127.0.0.1:{self.server.server_port}"
+        self.server = LoopbackHttp(_handler(self))
+        self.host = f"127.0.0.1:{self.server.port}"
 
     def next_state(self) -> dict[str, Any]:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -76,21 +76,14 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            """Be quiet."""
-
     return Handler
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     running = Site()
-    thread = threading.Thread(target=running.server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield running
-    running.server.shutdown()
-    running.server.server_close()
-    thread.join()
+    with running.server:
+        yield running
 
 
 def package_of(folder: Path, *names: str) -> Path:

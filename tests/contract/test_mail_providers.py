@@ -1,14 +1,14 @@
 """Every provider of e-mails keeps the same promise: over SMTP, SendGrid and Azure Communication Services (INC-61)."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from local.azurite_process import free_ports
+from local.loopback_http import LoopbackHttp
 from local.mail_preview import SAMPLES
 from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid
 from local.sandbox.mailbox import Mailbox
@@ -67,18 +67,8 @@ def gateways(mailbox: Mailbox) -> Iterator[str]:
                 answer = Answer(status=404)
             send(self, answer)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Stay quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with LoopbackHttp(Handler) as server:
+        yield server.url
 
 
 def environment_of(name: str, mailbox: Mailbox, url: str) -> dict[str, str]:

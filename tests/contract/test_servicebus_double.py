@@ -3,15 +3,10 @@
 The clients are opened once, since opening and closing one takes the SDK most of a second.
 """
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +15,8 @@ from azure.servicebus import (
     ServiceBusClient,
     ServiceBusMessage,
     ServiceBusMessageState,
-    ServiceBusReceivedMessage,
     ServiceBusReceiveMode,
     ServiceBusReceiver,
-    ServiceBusSender,
     ServiceBusSubQueue,
 )
 from azure.servicebus.amqp import AmqpAnnotatedMessage
@@ -31,49 +24,13 @@ from azure.servicebus.exceptions import (
     MessageLockLostError,
     MessageNotFoundError,
     MessageSizeExceededError,
-    MessagingEntityNotFoundError,
-    ServiceBusError,
 )
 from azure.servicebus.management import ServiceBusAdministrationClient
 
-from tests.servicebus import MessageState, QueueRules, ServiceBusDouble
+from tests.contract.servicebus_channel import RULES, Channel, receive, texts
+from tests.servicebus import MessageState, ServiceBusDouble
 
-ROOT = Path(__file__).resolve().parents[2]
 KILOBYTE = 1024
-RULES = {
-    "steady": QueueRules(lock_seconds=30, max_delivery_count=3),
-    "hasty": QueueRules(lock_seconds=0.5, max_delivery_count=3),
-    "once": QueueRules(duplicate_detection_seconds=60),
-}
-
-
-@dataclass
-class Channel:
-    """A queue with the clients that a test needs."""
-
-    double: ServiceBusDouble
-    name: str
-    client: ServiceBusClient
-    sender: ServiceBusSender
-    receiver: ServiceBusReceiver
-
-    def send(self, *texts: str) -> None:
-        """Send messages with the text as their ID too."""
-        self.sender.send_messages([ServiceBusMessage(text, message_id=text) for text in texts])
-
-    def receive(self, number: int = 1) -> list[ServiceBusReceivedMessage]:
-        """Return exactly this many messages, locked."""
-        return receive(self.receiver, number)
-
-
-def receive(receiver: ServiceBusReceiver, number: int) -> list[ServiceBusReceivedMessage]:
-    """Return exactly this many messages; a receiver keeps no credit afterwards, so the next test is not disturbed."""
-    found: list[ServiceBusReceivedMessage] = []
-    while len(found) < number:
-        more = receiver.receive_messages(max_message_count=number - len(found), max_wait_time=10)
-        assert more, f"only {len(found)} of {number} messages came"
-        found += more
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +72,7 @@ def steady(open_channel: Callable[[str], Channel]) -> Channel:
 
 @pytest.fixture
 def hasty(open_channel: Callable[[str], Channel]) -> Channel:
-    """A queue whose locks end after half a second, empty."""
+    """A queue whose locks end after half a second, empty: what is received may come again before it is settled."""
     return open_channel("hasty")
 
 
@@ -123,10 +80,6 @@ def hasty(open_channel: Callable[[str], Channel]) -> Channel:
 def dead_letter_receiver(client: ServiceBusClient) -> Iterator[ServiceBusReceiver]:
     with client.get_queue_receiver("steady", sub_queue=ServiceBusSubQueue.DEAD_LETTER) as opened:
         yield opened
-
-
-def texts(messages: list[ServiceBusReceivedMessage]) -> list[str]:
-    return [str(message) for message in messages]
 
 
 def test_a_message_arrives_as_it_was_sent(steady: Channel) -> None:
@@ -164,7 +117,8 @@ def test_the_broker_adds_what_it_knows(steady: Channel) -> None:
     assert first.enqueued_time_utc is not None
     assert first.locked_until_utc is not None
     assert before <= first.enqueued_time_utc <= datetime.now(UTC)
-    assert timedelta(seconds=20) < first.locked_until_utc - datetime.now(UTC) <= timedelta(seconds=30)
+    lock = timedelta(seconds=RULES["steady"].lock_seconds)
+    assert before + lock <= first.locked_until_utc <= datetime.now(UTC) + lock
     assert first.lock_token != second.lock_token
 
 
@@ -213,11 +167,10 @@ def test_a_batch_is_limited_as_a_whole(steady: Channel) -> None:
 
 
 def test_a_scheduled_message_comes_when_it_is_due(steady: Channel) -> None:
-    due = datetime.now(UTC) + timedelta(seconds=2)
-    (number,) = steady.sender.schedule_messages(ServiceBusMessage("later"), due)
     steady.send("now")
+    due = datetime.now(UTC) + timedelta(seconds=1)
+    (number,) = steady.sender.schedule_messages(ServiceBusMessage("later"), due)
     assert texts(steady.receive()) == ["now"]
-    assert (steady.double.scheduled_count("steady"), steady.double.active_count("steady")) == (1, 1)
     (later,) = steady.receive()
     assert datetime.now(UTC) >= due
     assert str(later) == "later"
@@ -232,6 +185,7 @@ def test_a_message_can_carry_its_schedule(steady: Channel) -> None:
         [ServiceBusMessage("later", scheduled_enqueue_time_utc=due), ServiceBusMessage("now", message_id="now")]
     )
     assert texts(steady.receive()) == ["now"]
+    assert (steady.double.scheduled_count("steady"), steady.double.active_count("steady")) == (1, 1)
     (later, now) = steady.double.messages("steady")
     assert (later.state, now.state) == (MessageState.SCHEDULED, MessageState.ACTIVE)
 
@@ -330,7 +284,9 @@ def test_a_message_comes_again_when_its_lock_ends(hasty: Channel) -> None:
     hasty.send("a")
     (first,) = hasty.receive()
     (second,) = hasty.receive()
-    assert (str(second), second.delivery_count) == ("a", 1)
+    assert str(second) == "a"
+    assert second.delivery_count is not None
+    assert second.delivery_count >= 1  # more where this test was kept from receiving it in time
     with pytest.raises(MessageLockLostError):
         hasty.receiver.complete_message(first)
     assert hasty.double.active_count("hasty") == 1
@@ -397,53 +353,6 @@ def test_a_duplicate_is_accepted_and_dropped(open_channel: Callable[[str], Chann
     assert once.double.counters("once").duplicates == 2
 
 
-def test_what_a_killed_client_held_comes_back(hasty: Channel) -> None:
-    hasty.send("a", "b")
-    code = """
-import sys
-from azure.servicebus import ServiceBusClient
-client = ServiceBusClient.from_connection_string(sys.argv[1])
-receiver = client.get_queue_receiver("hasty", prefetch_count=2)
-print(len(receiver.receive_messages(max_wait_time=10)), flush=True)
-sys.stdin.read()
-"""
-    command = [sys.executable, "-c", code, hasty.double.connection_string]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "1\n"
-        child.send_signal(signal.SIGKILL)
-    again = hasty.receive(2)
-    assert sorted(texts(again)) == ["a", "b"]
-    assert all(message.delivery_count is not None and message.delivery_count >= 1 for message in again)
-
-
-def test_clients_come_back_after_the_broker_dropped_them() -> None:
-    received: list[ServiceBusReceivedMessage] = []
-    with (
-        ServiceBusDouble(["queue"]) as own,
-        ServiceBusClient.from_connection_string(own.connection_string, retry_backoff_factor=0.01) as client,
-        client.get_queue_sender("queue") as sender,
-        client.get_queue_receiver("queue") as receiver,
-    ):
-        sender.send_messages(ServiceBusMessage("a"))
-        own.drop_connections()
-        sender.send_messages(ServiceBusMessage("b"))
-        while len(received) < 2:
-            with suppress(ServiceBusError):  # how the receiver notices that its connection is gone
-                received += receiver.receive_messages(max_message_count=2, max_wait_time=1)
-    assert texts(received) == ["a", "b"]
-
-
-def test_a_queue_that_is_not_there_is_an_error_where_none_is_created() -> None:
-    with (
-        ServiceBusDouble(["known"], create_missing=False) as strict,
-        ServiceBusClient.from_connection_string(strict.connection_string, retry_total=0) as client,
-        closing(client.get_queue_sender("missing")) as sender,
-        pytest.raises(MessagingEntityNotFoundError, match="missing"),
-    ):
-        sender.send_messages(ServiceBusMessage("a"))
-
-
 class PlainHttp(RequestsTransport):  # type: ignore[misc]  # the SDK ships no type for it
     """The SDK asks for `https` whatever the connection string says."""
 
@@ -465,18 +374,3 @@ def test_the_administration_client_reads_how_many_messages_there_are(steady: Cha
     assert (counts.active_message_count, counts.scheduled_message_count) == (2, 1)
     assert (counts.dead_letter_message_count, counts.total_message_count) == (1, 4)
     assert (rules.max_delivery_count, rules.lock_duration) == (3, timedelta(seconds=30))
-
-
-def test_the_double_runs_as_a_process_of_its_own() -> None:
-    command = [sys.executable, "-m", "tests.servicebus", "--port", "0", "--max-delivery-count", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
-        assert child.stdout is not None
-        port = child.stdout.readline().split()[2].rpartition(":")[2]
-        endpoint = f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=a;SharedAccessKey=b;UseDevelopmentEmulator=true"
-        with (
-            ServiceBusClient.from_connection_string(endpoint) as client,
-            client.get_queue_sender("any") as sender,
-        ):
-            sender.send_messages(ServiceBusMessage("a"))
-        child.terminate()
-        assert child.wait(10) == 0

@@ -1,11 +1,11 @@
 """Storage by identity: every request carries a bearer token, and none a shared key (INC-32)."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from local.loopback_http import LoopbackHttp
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.queues import StorageQueues
 from shared.adapters.settings import Settings
@@ -35,24 +35,15 @@ class Listener:
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _answer  # noqa: N815 - names of the base class
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
-                """Stay quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.socket = certificate.of_server().wrap_socket(self.server.socket, server_side=True)
-        self.url = f"https://127.0.0.1:{self.server.server_port}"
+        self.server = LoopbackHttp(Handler, tls=certificate.of_server())
+        self.url = self.server.url
 
 
 @pytest.fixture
 def listener(certificate: Certificate) -> Iterator[Listener]:
     running = Listener(certificate)
-    thread = threading.Thread(target=running.server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield running
-    running.server.shutdown()
-    running.server.server_close()
-    thread.join()
+    with running.server:
+        yield running
 
 
 def test_every_request_carries_a_bearer_token_and_no_shared_key(listener: Listener, certificate: Certificate) -> None:

@@ -13,10 +13,10 @@ import pytest
 from local.free_ports import free_port
 from local.sandbox.faults import Fault
 from local.sandbox.server import Sandbox
-from shared.adapters.entra import EntraCredentials
+from shared.adapters.entra import EntraGrant
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import MAX_BODY, Wire, WireAnswer, WireRequest
-from shared.adapters.oauth import ClientCredentials, ClientSettings, TokenSource
+from shared.adapters.oauth import ClientCredentials, ClientSettings, FormGrant, TokenSource
 from shared.adapters.partners import Partners
 from shared.adapters.resilience.policies import RetryPolicy
 from shared.adapters.resilience.retry import Retry
@@ -84,7 +84,7 @@ def case(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Case]:
             settings = ClientSettings(url, client_id, secret or fixed(GOOD), SCOPE, ("ERP_TOKEN_URL", *NAMES))
             return ClientCredentials("erp-identity", settings, wire=wire, clock=time.clock)
         settings = ClientSettings(AUTHORITY, client_id, secret or fixed(GOOD), SCOPE, ("ERP_AUTHORITY", *NAMES))
-        return EntraCredentials("erp-identity", settings, wire=wire, clock=time.clock)
+        return ClientCredentials("erp-identity", settings, grant=EntraGrant, wire=wire, clock=time.clock)
 
     yield Case(sandbox, time, make)
     sandbox.faults.clear()
@@ -186,24 +186,26 @@ def test_nothing_secret_is_logged_or_shown(case: Case, caplog: pytest.LogCapture
 def test_a_tenant_that_is_not_there(sandbox: Sandbox) -> None:
     settings = ClientSettings(f"{AUTHORITY}/nowhere", "hub-erp", fixed(GOOD), SCOPE, ("ERP_AUTHORITY", *NAMES))
     with pytest.raises(ConfigurationError, match="ERP_AUTHORITY: is no authority with such a tenant"):
-        EntraCredentials("erp-identity", settings, wire=WireToSandbox(sandbox.url)).token()
+        ClientCredentials("erp-identity", settings, grant=EntraGrant, wire=WireToSandbox(sandbox.url)).token()
 
 
 def test_an_authority_that_is_away() -> None:
     settings = ClientSettings(AUTHORITY, "hub-erp", fixed(GOOD), SCOPE, ("ERP_AUTHORITY", *NAMES))
     with pytest.raises(NetworkFailure):
-        EntraCredentials("erp-identity", settings, wire=WireToSandbox(f"http://127.0.0.1:{free_port()}")).token()
+        ClientCredentials(
+            "erp-identity", settings, grant=EntraGrant, wire=WireToSandbox(f"http://127.0.0.1:{free_port()}")
+        ).token()
 
 
-@pytest.mark.parametrize(
-    ("setting", "kind"), [("ERP_TOKEN_URL", ClientCredentials), ("ERP_AUTHORITY", EntraCredentials)]
-)
+@pytest.mark.parametrize(("setting", "kind"), [("ERP_TOKEN_URL", FormGrant), ("ERP_AUTHORITY", EntraGrant)])
 def test_the_settings_choose_the_source(setting: str, kind: type[object]) -> None:
     time = ManualTime()
     given = {"ERP_BASE_URL": "https://erp.example.com", "ERP_CLIENT_ID": "hub", "ERP_CLIENT_SECRET": "secret"}
     given["ERP_SCOPE"] = SCOPE
     settings = Settings(given | {setting: "https://login.microsoftonline.com/tenant"})
-    assert type(Partners(MemoryTables(), "acme", time.clock, time.sleep).tokens("erp", settings.erp)) is kind
+    source = Partners(MemoryTables(), "acme", time.clock, time.sleep).tokens("erp", settings.erp)
+    assert isinstance(source, ClientCredentials)
+    assert type(source._fetch) is kind
 
 
 def test_msal_is_loaded_with_the_first_token_and_no_earlier() -> None:

@@ -16,8 +16,8 @@ class HubSettings(Group):
     page_token_secret: Secret = Field(alias="HUB_PAGE_TOKEN_SECRET")
     message_retry_delays: Seconds = Field(default=(30.0, 120.0, 600.0), alias="HUB_MESSAGE_RETRY_DELAYS")
     """Seconds to wait before a failed message is tried again; after the last one it is parked."""
-    notification_url: HttpUrl | None = Field(default=None, alias="HUB_NOTIFICATION_URL")
-    """Where operators' notifications are posted (a chat or incident tool's incoming webhook)."""
+    notification_url: Secret | None = Field(default=None, alias="HUB_NOTIFICATION_URL")
+    """Where operators' notifications are posted: a chat or incident tool's incoming webhook, whose URL opens it."""
     health_deadline: float = Field(default=5.0, alias="HUB_HEALTH_DEADLINE", gt=0, le=60)
 
 

@@ -15,7 +15,8 @@ from shared.kernel.secret import Secret
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def _http_url(value: str) -> str:
+def http_url(value: str) -> str:
+    """Return a URL without a slash at its end. ValueError says what it must be, and shows nothing of it."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be a URL such as https://erp.example.com")
@@ -69,7 +70,7 @@ def _seconds(value: object) -> object:
 
 
 HostKeys = Annotated[tuple[str, ...], BeforeValidator(_host_keys)]
-HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+HttpUrl = Annotated[str, BeforeValidator(http_url)]
 Authority = Annotated[str, BeforeValidator(_authority)]
 TimeZone = Annotated[ZoneInfo, BeforeValidator(_time_zone)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]

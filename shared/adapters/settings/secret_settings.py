@@ -6,12 +6,23 @@
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from shared.adapters.settings.kinds import http_url
 from shared.kernel.secret import any_value, secret_path
 
 
 def _long_enough(value: str) -> str:
     return "" if len(value) >= 16 else "should have at least 16 characters"
+
+
+def _webhook(value: str) -> str:
+    try:
+        parts = urlsplit(http_url(value))
+    except ValueError as error:
+        return str(error)
+    unfit = any(one.isspace() or one == "\\" for one in value) or ".." in parts.path.split("/")
+    return "must be a URL without spaces, backslashes and .." if unfit else ""
 
 
 def _base64(value: str) -> str:
@@ -45,6 +56,7 @@ class SecretSetting:
 
 SECRETS: Mapping[str, SecretSetting] = {
     "HUB_PAGE_TOKEN_SECRET": SecretSetting("hub", "page-token-secret", _long_enough),
+    "HUB_NOTIFICATION_URL": SecretSetting("hub", "notification-url", _webhook),
     "ERP_CLIENT_SECRET": SecretSetting("erp", "client-secret"),
     "HR_CLIENT_SECRET": SecretSetting("hr", "client-secret"),
     "HR_WEBHOOK_SECRET": SecretSetting("hr", "webhook-secret", _long_enough, several=True),

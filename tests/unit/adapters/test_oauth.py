@@ -4,7 +4,7 @@ import json
 import logging
 import socket
 import threading
-import time
+from itertools import count
 
 import pytest
 
@@ -80,42 +80,63 @@ def test_an_invalidated_token_is_fetched_anew_and_only_that_one() -> None:
     assert len(provider.requests) == 2
 
 
-def at_once(source: ClientCredentials, count: int = 8) -> list[object]:
-    start, found = threading.Barrier(count), list[object]()
+class Crowd:
+    """A lock that tells when eight threads have come to it."""
+
+    def __init__(self) -> None:
+        self.is_there = threading.Event()
+        self._lock, self._number = threading.Lock(), count(1)
+
+    def __enter__(self) -> None:
+        if next(self._number) == 8:
+            self.is_there.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def at_once(source: ClientCredentials, crowd: Crowd) -> list[object]:
+    """Return what eight threads get that all ask before the provider answers."""
+    source._held._lock = crowd  # type: ignore[assignment]
+    found: list[object] = []
 
     def work() -> None:
-        start.wait()
         try:
             found.append(source.token())
         except HubError as error:
             found.append(type(error))
 
-    threads = [threading.Thread(target=work) for _ in range(count)]
+    threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
     return found
 
 
-def slowly(reply: bytes) -> Behaviour:
+def answering(reply: bytes, crowd: Crowd) -> Behaviour:
+    """Return a behaviour that answers when the crowd is there."""
+
     def behave(connection: socket.socket) -> None:
-        time.sleep(0.1)
+        crowd.is_there.wait(20)
         connection.sendall(reply)
 
     return behave
 
 
 def test_many_threads_fetch_once() -> None:
-    with Loopback(slowly(granted())) as provider:
-        assert at_once(make(provider.url)) == ["abc"] * 8
+    crowd = Crowd()
+    with Loopback(answering(granted(), crowd)) as provider:
+        assert at_once(make(provider.url), crowd) == ["abc"] * 8
     assert len(provider.requests) == 1
 
 
 def test_a_dead_provider_is_asked_once_by_all_who_wait() -> None:
-    with Loopback(slowly(answer(503))) as provider:
+    crowd = Crowd()
+    with Loopback(answering(answer(503), crowd)) as provider:
         source = make(provider.url)
-        assert at_once(source) == [ServerFailure] * 8
+        assert at_once(source, crowd) == [ServerFailure] * 8
         assert len(provider.requests) == 1
         with pytest.raises(ServerFailure):
             source.token()
@@ -163,6 +184,6 @@ def test_nothing_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     with Loopback(granted("tok3n")) as provider:
         source = make(provider.url)
         source.token()
-    shown = f"{source!r}{source._held!r}{source._held._held!r}{source._settings!r}{caplog.text}"
+    shown = f"{source!r}{source._held!r}{source._held._held!r}{vars(source._fetch)!r}{caplog.text}"
     assert "tok3n" not in shown
     assert "s3cr3t" not in shown

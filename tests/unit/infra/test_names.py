@@ -1,6 +1,8 @@
 """Every table, container, queue, function and setting that the code names is in the templates, and the reverse."""
 
 import json
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from shared.adapters.settings import Settings
@@ -23,7 +25,8 @@ from tests.unit.infra.templates import (
 STORAGE = "modules/storage.bicep"
 SERVICE_BUS = "modules/service-bus.bicep"
 
-OF_THE_HOST = {"ServiceBusConnection__credential", "PYTHON_THREADPOOL_THREAD_COUNT"}
+AT_ONCE = "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls"
+OF_THE_HOST = {"ServiceBusConnection__credential", "PYTHON_THREADPOOL_THREAD_COUNT", AT_ONCE}
 """Settings that the Functions host or the worker reads, not the hub."""
 NOT_IN_AZURE = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
 """Settings for other places: the collector of whoever chooses TELEMETRY_EXPORTER=otlp."""
@@ -113,6 +116,7 @@ def test_the_parameters_file_makes_a_hub_that_starts() -> None:
     secrets = {name: "c2VjcmV0LW9mLXRoZS10ZXN0" for name, (_, secret) in setting_fields().items() if secret}
     environment = {
         **secrets,
+        "HUB_NOTIFICATION_URL": "https://chat.example.com/hook",
         "SFTP_PRIVATE_KEY": "",
         "ServiceBusConnection": "",
         "AzureWebJobsStorage": "UseDevelopmentStorage=true",
@@ -123,15 +127,26 @@ def test_the_parameters_file_makes_a_hub_that_starts() -> None:
     assert Settings(environment).problems() == ()
 
 
-def test_no_trigger_gets_more_work_than_there_are_threads() -> None:
-    """Messages that wait for a thread are locked meanwhile, and expire."""
+def host_extensions() -> dict[str, Any]:
     extensions: dict[str, Any] = json.loads((ROOT / "host.json").read_text())["extensions"]
-    queues = extensions["queues"]
-    at_once = [queues["batchSize"] + queues["newBatchThreshold"]]
-    at_once.append(extensions.get("serviceBus", {}).get("maxConcurrentCalls", 0))
+    return extensions
+
+
+def test_as_many_messages_are_worked_on_at_once_as_there_are_threads() -> None:
+    """Messages that wait for a thread are locked meanwhile, and expire: one parameter says both; host.json agrees."""
+    settings = variable("platformSettings", "modules/function-app.bicep")
+    assert settings[AT_ONCE] == settings["PYTHON_THREADPOOL_THREAD_COUNT"]
+    assert "threads" in str(settings[AT_ONCE])
+    names = AT_ONCE.removeprefix("AzureFunctionsJobHost__extensions__").split("__")
+    assert reduce(getitem, names, host_extensions()) == template("main.bicep")["parameters"]["threads"]["default"]
+
+
+def test_storage_queues_take_no_more_than_there_are_threads() -> None:
+    """What they take at most is host.json's, whatever the parameter says: so it has a minimum."""
+    queues = host_extensions()["queues"]
     threads = template("main.bicep")["parameters"]["threads"]
     minimum = next(one["argument"] for one in threads["decorators"] if one["type"] == "min_value")
-    assert max(at_once) <= minimum <= threads["default"]
+    assert queues["batchSize"] + queues["newBatchThreshold"] <= minimum <= threads["default"]
 
 
 def test_always_ready_groups_are_groups_of_the_app() -> None:

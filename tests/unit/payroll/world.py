@@ -68,7 +68,7 @@ class Around(hook.Hook):
 
 
 class LedgerClient:
-    """Implements `PayrollClient` over the sandbox's ledger; answers can be lost or changed."""
+    """Implements `JsonPoster` over the sandbox's ledger; answers can be lost or changed."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
