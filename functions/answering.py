@@ -148,7 +148,7 @@ def _answer(
     if request.method == "OPTIONS":
         return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
     try:
-        result = endpoint(hub, _admit(hub, route, request, request_id))
+        result = endpoint(hub, admit(hub, route, request, request_id))
         if isinstance(result, ApiFile):
             return _file(result, request_id)
         body = success(request_id, hub.clock(), result.data, result.metadata)
@@ -159,7 +159,7 @@ def _answer(
         return _broken(hub, route, request_id)
 
 
-def _admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
+def admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
     """Let a request in. Unauthenticated, Forbidden, TooLarge."""
     principal = ANONYMOUS
     if not route.requirement.anonymous:

@@ -51,6 +51,23 @@ ENDPOINTS = {
     "DiscardDeadLetter": "dead_letters.discard",
     "ResubmitDeadLetters": "dead_letters.resubmit_many",
     "DiscardDeadLetters": "dead_letters.discard_many",
+    "CreateUser": "scim.create",
+    "ListUsers": "scim.list_all",
+    "GetUser": "scim.show",
+    "ReplaceUser": "scim.put",
+    "PatchUser": "scim.patch",
+    "DeleteUser": "scim.delete",
+    "CreateGroup": "scim.create",
+    "ListGroups": "scim.list_all",
+    "GetGroup": "scim.show",
+    "ReplaceGroup": "scim.put",
+    "PatchGroup": "scim.patch",
+    "DeleteGroup": "scim.delete",
+    "GetScimConfiguration": "scim.configuration",
+    "ListScimSchemas": "scim.discover",
+    "GetScimSchema": "scim.discover",
+    "ListScimResourceTypes": "scim.discover",
+    "GetScimResourceType": "scim.discover",
     "GetHealth": "health.show",
     "GetReadiness": "health.readiness",
     "GetLiveness": "health.liveness",
@@ -63,7 +80,7 @@ def _handler(route: Route) -> Callable[[func.HttpRequest], func.HttpResponse]:
     def handle(req: func.HttpRequest) -> func.HttpResponse:
         module, name = ENDPOINTS[route.function].split(".")
         endpoint = getattr(import_module(f"functions.endpoints.{module}"), name)
-        if route.partner_contract:
+        if route.contract:
             from functions.partner_contract import respond_to_partner
 
             return respond_to_partner(route, endpoint, req)

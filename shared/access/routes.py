@@ -4,6 +4,7 @@ A route is added by a row here, and its endpoint in `functions.http_routes`.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 
 from shared.access.requirement import (
     ADMIN_READERS,
@@ -18,6 +19,13 @@ from shared.access.requirement import (
 )
 
 
+class Contract(Enum):
+    """A contract with an outside system that says what answers look like."""
+
+    HR_WEBHOOK = "hr webhook"
+    SCIM = "scim"
+
+
 @dataclass(frozen=True)
 class Route:
     """An HTTP function: its name, method, path below `/api/`, and what callers need."""
@@ -27,7 +35,7 @@ class Route:
     path: str
     requirement: Requirement
     about: str
-    partner_contract: bool = False
+    contract: Contract | None = None
     """The answer has the shape of a contract with an outside system, not that of the hub's own envelope."""
 
 
@@ -39,7 +47,7 @@ ROUTES: tuple[Route, ...] = (
         "ListImportRejects", "GET", "v1/admin/imports/{id}/rejects", ADMIN_READERS, "What an import refused, and why"
     ),
     Route("MapEmployees", "PUT", "v1/admin/employees/mappings", EMPLOYEE_ADMINS, "Map ERP employee IDs to employees"),
-    Route("ReceiveHrEvent", "POST", "v1/webhooks/hr", SIGNED, "Take in an HR event", partner_contract=True),
+    Route("ReceiveHrEvent", "POST", "v1/webhooks/hr", SIGNED, "Take in an HR event", Contract.HR_WEBHOOK),
     Route("ListEmployees", "GET", "v1/employees", EMPLOYEE_READERS, "Employees by ID"),
     Route("GetEmployee", "GET", "v1/employees/{id}", EMPLOYEE_READERS, "An employee with his assignments"),
     Route("StartEmployeeSync", "POST", "v1/admin/employees/syncs", EMPLOYEE_ADMINS, "Read everybody from HR"),
@@ -86,6 +94,39 @@ ROUTES: tuple[Route, ...] = (
     Route("DiscardDeadLetter", "POST", "v1/admin/dead-letters/{id}/discard", ADMINS, "Give it up for good"),
     Route("ResubmitDeadLetters", "POST", "v1/admin/dead-letters/resubmit", ADMINS, "Send many again"),
     Route("DiscardDeadLetters", "POST", "v1/admin/dead-letters/discard", ADMINS, "Give many up for good"),
+    Route("CreateUser", "POST", "v1/scim/v2/Users", ADMINS, "Provision a user (SCIM)", Contract.SCIM),
+    Route("ListUsers", "GET", "v1/scim/v2/Users", ADMINS, "Provisioned users (SCIM)", Contract.SCIM),
+    Route("GetUser", "GET", "v1/scim/v2/Users/{id}", ADMINS, "A provisioned user (SCIM)", Contract.SCIM),
+    Route("ReplaceUser", "PUT", "v1/scim/v2/Users/{id}", ADMINS, "Replace a user (SCIM)", Contract.SCIM),
+    Route("PatchUser", "PATCH", "v1/scim/v2/Users/{id}", ADMINS, "Change a user (SCIM)", Contract.SCIM),
+    Route("DeleteUser", "DELETE", "v1/scim/v2/Users/{id}", ADMINS, "Remove a user (SCIM)", Contract.SCIM),
+    Route("CreateGroup", "POST", "v1/scim/v2/Groups", ADMINS, "Provision a group (SCIM)", Contract.SCIM),
+    Route("ListGroups", "GET", "v1/scim/v2/Groups", ADMINS, "Provisioned groups (SCIM)", Contract.SCIM),
+    Route("GetGroup", "GET", "v1/scim/v2/Groups/{id}", ADMINS, "A provisioned group (SCIM)", Contract.SCIM),
+    Route("ReplaceGroup", "PUT", "v1/scim/v2/Groups/{id}", ADMINS, "Replace a group (SCIM)", Contract.SCIM),
+    Route("PatchGroup", "PATCH", "v1/scim/v2/Groups/{id}", ADMINS, "Change a group (SCIM)", Contract.SCIM),
+    Route("DeleteGroup", "DELETE", "v1/scim/v2/Groups/{id}", ADMINS, "Remove a group (SCIM)", Contract.SCIM),
+    Route(
+        "GetScimConfiguration",
+        "GET",
+        "v1/scim/v2/ServiceProviderConfig",
+        ADMINS,
+        "What the SCIM server can do",
+        Contract.SCIM,
+    ),
+    Route("ListScimSchemas", "GET", "v1/scim/v2/Schemas", ADMINS, "Schemas of SCIM", Contract.SCIM),
+    Route("GetScimSchema", "GET", "v1/scim/v2/Schemas/{id}", ADMINS, "A schema of SCIM", Contract.SCIM),
+    Route(
+        "ListScimResourceTypes", "GET", "v1/scim/v2/ResourceTypes", ADMINS, "Kinds of resources of SCIM", Contract.SCIM
+    ),
+    Route(
+        "GetScimResourceType",
+        "GET",
+        "v1/scim/v2/ResourceTypes/{id}",
+        ADMINS,
+        "A kind of resource of SCIM",
+        Contract.SCIM,
+    ),
     Route("GetHealth", "GET", "v1/health", ANYONE, "All integrations: healthy, degraded, unhealthy"),
     Route("GetLiveness", "GET", "v1/health/liveness", ANYONE, "The process answers"),
     Route("GetReadiness", "GET", "v1/health/readiness", ANYONE, "Storage answers"),

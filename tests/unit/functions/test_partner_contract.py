@@ -7,17 +7,16 @@ import azure.functions as func
 import pytest
 
 from functions.answering import ApiRequest
-from functions.partner_contract import respond_to_partner
+from functions.partner_contract import PartnerAnswer, respond_to_partner
 from shared.access.routes import ROUTES
 from shared.hub import Hub, replaced_hub
 from shared.kernel.errors import HubError, NetworkFailure, Unauthenticated
-from shared.workforce.receive import Receipt
 
 ROUTE = next(route for route in ROUTES if route.function == "ReceiveHrEvent")
 
 
 def answer(error: Exception) -> func.HttpResponse:
-    def endpoint(hub: Hub, request: ApiRequest) -> Receipt:
+    def endpoint(hub: Hub, request: ApiRequest) -> PartnerAnswer:
         raise error
 
     request = func.HttpRequest("POST", "http://127.0.0.1/api/v1/webhooks/hr", body=b"{}")
