@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from shared.orders.intake import OrderIntake
     from shared.payroll.context import PayrollContext
     from shared.payroll.payroll_api import PayrollClient
+    from shared.provisioning.directory import Directory
 
 _HEALTH_DEADLINE = 5.0
 """Seconds, where the settings cannot be read: health says so instead of failing itself."""
@@ -256,6 +257,13 @@ class Hub:
     def incentives(self) -> "IncentiveContext":
         """What the incentives work with."""
         from shared.wiring.incentives import build
+
+        return build(self)
+
+    @cached_property
+    def directories(self) -> "Mapping[str, Directory]":
+        """Provisioned users and groups (INC-33)."""
+        from shared.wiring.provisioning import build
 
         return build(self)
 

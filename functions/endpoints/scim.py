@@ -2,18 +2,19 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from functions.answering import ApiRequest
 from functions.partner_contract import PartnerAnswer
 from shared.hub import Hub
 from shared.kernel.errors import NotFound
 from shared.provisioning import answers
-from shared.provisioning.attributes import GROUP, USER, Kind
+from shared.provisioning.attributes import Kind
 from shared.provisioning.directory import MAX_COUNT, Directory, version_of
 from shared.provisioning.patch import patched
 from shared.provisioning.reading import read_json, read_resource
 from shared.provisioning.refusal import ScimRefused
-from shared.provisioning.store import ResourceStore, Stored
+from shared.provisioning.store import Stored
 
 
 def create(hub: Hub, request: ApiRequest) -> PartnerAnswer:
@@ -67,7 +68,7 @@ def configuration(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG0
 def discover(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - an endpoint's signature
     """List or show the schemas or the kinds of resources."""
     base = _base(request)
-    of_schemas = "/scim/v2/Schemas" in request.http.url
+    of_schemas = _endpoint(request) == "/Schemas"
     items = answers.schemas(base) if of_schemas else answers.resource_types(base)
     wanted = request.http.route_params.get("id")
     if wanted is None:
@@ -80,11 +81,13 @@ def discover(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - 
 
 
 def _directory(hub: Hub, request: ApiRequest) -> Directory:
-    if "/scim/v2/Groups" in request.http.url:
-        kind, table = GROUP, hub.tables.table("ScimGroups")
-    else:
-        kind, table = USER, hub.tables.table("ScimUsers")
-    return Directory(kind, ResourceStore(table, hub.tenant, kind), hub.clock, hub.new_id)
+    return hub.directories[_endpoint(request)]
+
+
+def _endpoint(request: ApiRequest) -> str:
+    """Return the part of the address after the server's own: `/Users`."""
+    path = urlsplit(str(request.http.url)).path.partition("/scim/v2")[2]
+    return "/" + path.split("/")[1]
 
 
 def _resource(kind: Kind, stored: Stored, request: ApiRequest) -> dict[str, Any]:
