@@ -68,6 +68,7 @@ ENDPOINTS = {
     "GetScimSchema": "scim.discover",
     "ListScimResourceTypes": "scim.discover",
     "GetScimResourceType": "scim.discover",
+    "UnknownScimPath": "scim.decline",
     "GetHealth": "health.show",
     "GetReadiness": "health.readiness",
     "GetLiveness": "health.liveness",
@@ -93,7 +94,7 @@ def _handler(route: Route) -> Callable[[func.HttpRequest], func.HttpResponse]:
 
 for _route in ROUTES:
     blueprint.function_name(name=_route.function)(
-        blueprint.route(route=_route.path, methods=[_route.method, "OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS)(
+        blueprint.route(route=_route.path, methods=[*_route.methods, "OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS)(
             _handler(_route)
         )
     )

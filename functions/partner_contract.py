@@ -34,10 +34,11 @@ PartnerEndpoint = Callable[[Hub, ApiRequest], PartnerAnswer]
 
 @dataclass(frozen=True)
 class Shape:
-    """How a contract words answers. `event`: what an alert rule counts of failures."""
+    """How a contract words answers."""
 
     media_type: str
-    event: str
+    logged: Callable[[Route, str], Mapping[str, str]]
+    """The fields of the log line about a request that was refused or failed, from its route and the reason."""
     refused: Callable[[CallerError], PartnerAnswer]
     failed: Callable[[HubError | None, str], PartnerAnswer]
     """From the error, where it is one of ours, and the request's ID."""
@@ -65,19 +66,19 @@ def _answer(
     try:
         return endpoint(hub, admit(hub, route, request, request_id))
     except CallerError as error:
-        _log.warning("%s refused a request: %s", route.function, error.code, extra=_counted(route, shape, error.code))
+        _log.warning("%s refused a request: %s", route.function, error.code, extra=shape.logged(route, error.code))
         return shape.refused(error)
     except HubError as error:
         failed = error
-        _log.error("%s failed: %s", route.function, error.code, extra=_counted(route, shape, error.code))
+        _log.error("%s failed: %s", route.function, error.code, extra=shape.logged(route, error.code))
     except Exception:  # noqa: BLE001 - logged whole
-        _log.exception("%s failed", route.function, extra=_counted(route, shape, "InternalError"))
+        _log.exception("%s failed", route.function, extra=shape.logged(route, "InternalError"))
     return shape.failed(failed, request_id)
 
 
-def _counted(route: Route, shape: Shape, reason: str) -> dict[str, str]:
-    """Return the fields that an alert rule counts."""
-    return {"event": shape.event, "function": route.function, "reason": reason}
+def _webhook_logged(route: Route, reason: str) -> Mapping[str, str]:
+    """An alert counts these: the HR system tells nobody that we do not understand it."""
+    return {"event": "webhook.failed", "function": route.function, "reason": reason}
 
 
 def _webhook_refused(error: CallerError) -> PartnerAnswer:
@@ -88,31 +89,37 @@ def _webhook_failed(_error: HubError | None, request_id: str) -> PartnerAnswer:
     return PartnerAnswer(500, {"error": f"something went wrong here: quote {request_id}", "retry": True})
 
 
+def _scim_logged(route: Route, reason: str) -> Mapping[str, str]:
+    """No alert counts these: Entra ID tells its administrators what is refused, and 5xx has the alert of all routes."""
+    return {"function": route.function, "reason": reason}
+
+
 def _scim_refused(error: CallerError) -> PartnerAnswer:
     headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'} if isinstance(error, Unauthenticated) else {}
-    return _scim_error(error.status, error.message, getattr(error, "scim_type", ""), headers)
+    return scim_error(error.status, error.message, getattr(error, "scim_type", ""), headers)
 
 
 def _scim_failed(error: HubError | None, request_id: str) -> PartnerAnswer:
     if isinstance(error, PartnerUnavailable | CircuitOpen | Busy):
-        return _scim_error(503, error.message, "", {"Retry-After": str(max(1, math.ceil(error.retry_after or 1)))})
-    return _scim_error(500, f"something went wrong here: quote {request_id}", "", {})
+        return scim_error(503, error.message, "", {"Retry-After": str(max(1, math.ceil(error.retry_after or 1)))})
+    return scim_error(500, f"something went wrong here: quote {request_id}", "", {})
 
 
-def _scim_error(status: int, detail: str, scim_type: str, headers: Mapping[str, str]) -> PartnerAnswer:
+def scim_error(status: int, detail: str, scim_type: str, headers: Mapping[str, str]) -> PartnerAnswer:
+    """Return an error as SCIM words it (RFC 7644, 3.12)."""
     body = {"schemas": [SCIM_ERROR], "status": str(status), "detail": detail}
     return PartnerAnswer(status, body | ({"scimType": scim_type} if scim_type else {}), headers)
 
 
 _SHAPES = {
-    Contract.HR_WEBHOOK: Shape("application/json", "webhook.failed", _webhook_refused, _webhook_failed),
-    Contract.SCIM: Shape("application/scim+json", "provisioning.failed", _scim_refused, _scim_failed),
+    Contract.HR_WEBHOOK: Shape("application/json", _webhook_logged, _webhook_refused, _webhook_failed),
+    Contract.SCIM: Shape("application/scim+json", _scim_logged, _scim_refused, _scim_failed),
 }
 
 
 def _response(shape: Shape, answer: PartnerAnswer, request_id: str) -> func.HttpResponse:
     headers = {**standing_headers(request_id), **answer.headers}
-    body = "" if answer.status == 204 else json.dumps(answer.body)
+    body = "" if answer.status in (204, 304) else json.dumps(answer.body)
     return func.HttpResponse(
         body, status_code=answer.status, headers=headers, mimetype=shape.media_type, charset="utf-8"
     )

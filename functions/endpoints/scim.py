@@ -1,11 +1,12 @@
-"""The SCIM server (INC-33)."""
+"""The SCIM server (INC-33). What is its own of each address stands in the path: `/Users`, `/Groups`, `/Schemas`."""
 
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from functions.answering import ApiRequest
-from functions.partner_contract import PartnerAnswer
+from functions.partner_contract import PartnerAnswer, scim_error
+from shared.access.routes import methods_at
 from shared.hub import Hub
 from shared.kernel.errors import NotFound
 from shared.provisioning import answers
@@ -15,6 +16,10 @@ from shared.provisioning.patch import patched
 from shared.provisioning.reading import read_json, read_resource
 from shared.provisioning.refusal import ScimRefused
 from shared.provisioning.store import Stored
+
+_ROOT = re.compile(r"/scim/v2", re.IGNORECASE)
+_NOT_SUPPORTED = {"bulk", "me", ".search"}
+"""RFC 7644, table 1: endpoints that a server may do without. They answer 501."""
 
 
 def create(hub: Hub, request: ApiRequest) -> PartnerAnswer:
@@ -34,29 +39,39 @@ def list_all(hub: Hub, request: ApiRequest) -> PartnerAnswer:
 
 
 def show(hub: Hub, request: ApiRequest) -> PartnerAnswer:
-    """Show a user or group."""
+    """Show a user or group; with If-None-Match only if it has changed."""
     directory = _directory(hub, request)
-    return _shown(directory.kind, directory.get(request.path("id")), request)
+    stored = directory.get(request.path("id"))
+    if _header(request, "If-None-Match") == version_of(stored):
+        return PartnerAnswer(304, {}, {"ETag": version_of(stored)})
+    return _shown(directory.kind, stored, request)
 
 
 def put(hub: Hub, request: ApiRequest) -> PartnerAnswer:
     """Replace a user or group."""
     directory = _directory(hub, request)
     after = read_resource(directory.kind, read_json(request.http.get_body()))
-    return _shown(directory.kind, directory.change(request.path("id"), _version(request), lambda _: after), request)
+    return _shown(
+        directory.kind, directory.change(request.path("id"), _header(request, "If-Match"), lambda _: after), request
+    )
 
 
 def patch(hub: Hub, request: ApiRequest) -> PartnerAnswer:
     """Change a user or group."""
     directory = _directory(hub, request)
     body, kind = read_json(request.http.get_body()), directory.kind
-    stored = directory.change(request.path("id"), _version(request), lambda before: patched(kind, before, body))
-    return _shown(kind, stored, request)
+    stored = directory.change(
+        request.path("id"), _header(request, "If-Match"), lambda before: patched(kind, before, body)
+    )
+    if kind.extension or request.query("attributes"):
+        return _shown(kind, stored, request)
+    # A group is not shown after each change of a member: it may be large, and nobody reads it (Entra ID wants 204).
+    return PartnerAnswer(204, {}, {"ETag": version_of(stored)})
 
 
 def delete(hub: Hub, request: ApiRequest) -> PartnerAnswer:
     """Remove a user or group."""
-    _directory(hub, request).delete(request.path("id"), _version(request))
+    _directory(hub, request).delete(request.path("id"), _header(request, "If-Match"))
     return PartnerAnswer(204, {})
 
 
@@ -68,8 +83,7 @@ def configuration(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG0
 def discover(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - an endpoint's signature
     """List or show the schemas or the kinds of resources."""
     base = _base(request)
-    of_schemas = _endpoint(request) == "/Schemas"
-    items = answers.schemas(base) if of_schemas else answers.resource_types(base)
+    items = answers.schemas(base) if _endpoint(request) == "schemas" else answers.resource_types(base)
     wanted = request.http.route_params.get("id")
     if wanted is None:
         head = {"schemas": [answers.LIST_SCHEMA], "totalResults": len(items), "startIndex": 1}
@@ -80,14 +94,25 @@ def discover(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - 
     raise NotFound(f"there is no {wanted[:80]!r}")
 
 
+def decline(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - an endpoint's signature
+    """Say of an address that no other function answers: another method is meant, it is not supported, or is nothing."""
+    path = urlsplit(str(request.http.url)).path
+    allowed = methods_at(path.partition("/api/")[2])
+    if allowed:
+        return scim_error(405, f"{request.http.method} is not supported here", "", {"Allow": ", ".join(allowed)})
+    if path.rstrip("/").rpartition("/")[2].lower() in _NOT_SUPPORTED:
+        return scim_error(501, "this is not supported (ServiceProviderConfig says what is)", "", {})
+    raise NotFound("there is nothing at this address")
+
+
 def _directory(hub: Hub, request: ApiRequest) -> Directory:
-    return hub.directories[_endpoint(request)]
+    endpoint = _endpoint(request)
+    return next(one for path, one in hub.directories.items() if path.lower() == f"/{endpoint}")
 
 
 def _endpoint(request: ApiRequest) -> str:
-    """Return the part of the address after the server's own: `/Users`."""
-    path = urlsplit(str(request.http.url)).path.partition("/scim/v2")[2]
-    return "/" + path.split("/")[1]
+    """Return the part of the path after the server's own, in lower case (the host's routes match in any case)."""
+    return _ROOT.split(urlsplit(str(request.http.url)).path, maxsplit=1)[1].split("/")[1].lower()
 
 
 def _resource(kind: Kind, stored: Stored, request: ApiRequest) -> dict[str, Any]:
@@ -103,12 +128,13 @@ def _shown(kind: Kind, stored: Stored, request: ApiRequest, status: int = 200) -
 
 def _base(request: ApiRequest) -> str:
     """Return the server's own address, as the caller wrote it."""
-    before, found, _ = str(request.http.url).partition("/scim/v2")
-    return before + found
+    url = str(request.http.url)
+    found = _ROOT.search(url)
+    return url[: found.end()] if found else url
 
 
-def _version(request: ApiRequest) -> str:
-    return str(request.http.headers.get("If-Match") or "").strip()
+def _header(request: ApiRequest, name: str) -> str:
+    return str(request.http.headers.get(name) or "").strip()
 
 
 def _number(request: ApiRequest, name: str, otherwise: int) -> int:

@@ -37,7 +37,16 @@ class Route:
     about: str
     contract: Contract | None = None
     """The answer has the shape of a contract with an outside system, not that of the hub's own envelope."""
+    others: tuple[str, ...] = ()
+    """Further methods that the function answers."""
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Every method that the function answers."""
+        return (self.method, *self.others)
+
+
+SCIM_ROOT = "v1/scim/v2"
 
 ROUTES: tuple[Route, ...] = (
     Route("StartImport", "POST", "v1/admin/imports", ADMINS, "Import the sales of a day"),
@@ -127,6 +136,16 @@ ROUTES: tuple[Route, ...] = (
         "A kind of resource of SCIM",
         Contract.SCIM,
     ),
+    # The host asks functions in the order of their names: what takes every path must have the last one.
+    Route(
+        "UnknownScimPath",
+        "GET",
+        f"{SCIM_ROOT}/{{*path}}",
+        ADMINS,
+        "Every other address below (SCIM): 404, 405 or 501",
+        Contract.SCIM,
+        ("POST", "PUT", "PATCH", "DELETE"),
+    ),
     Route("GetHealth", "GET", "v1/health", ANYONE, "All integrations: healthy, degraded, unhealthy"),
     Route("GetLiveness", "GET", "v1/health/liveness", ANYONE, "The process answers"),
     Route("GetReadiness", "GET", "v1/health/readiness", ANYONE, "Storage answers"),
@@ -135,5 +154,19 @@ ROUTES: tuple[Route, ...] = (
 
 
 def methods_of(path: str) -> tuple[str, ...]:
-    """Return every method that a path answers, OPTIONS last."""
-    return (*(route.method for route in ROUTES if route.path == path), "OPTIONS")
+    """Return every method that a path of the table answers, OPTIONS last."""
+    return (*(method for route in ROUTES if route.path == path for method in route.methods), "OPTIONS")
+
+
+def methods_at(address: str) -> tuple[str, ...]:
+    """Return every method that some function has for an address below `/api/`, without those that take every path."""
+    segments = address.strip("/").lower().split("/")
+    return tuple(method for route in ROUTES if _leads_to(route, segments) for method in route.methods)
+
+
+def _leads_to(route: Route, segments: list[str]) -> bool:
+    parts = route.path.lower().split("/")
+    return len(parts) == len(segments) and all(
+        segment if part.startswith("{") and not part.startswith("{*") else part == segment
+        for part, segment in zip(parts, segments, strict=True)
+    )

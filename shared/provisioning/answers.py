@@ -2,31 +2,25 @@
 
 from typing import Any
 
-from shared.kernel.clock import to_iso
 from shared.provisioning.attributes import KINDS, Attribute, Kind
-from shared.provisioning.directory import MAX_COUNT, Found, version_of
+from shared.provisioning.directory import MAX_COUNT, Found, meta_of
+from shared.provisioning.selection import selected
 from shared.provisioning.store import Stored
 
 LIST_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 _CORE = "urn:ietf:params:scim:schemas:core:2.0"
-_ALWAYS = {"schemas", "id"}
 
 
 def shown(kind: Kind, stored: Stored, base: str, wanted: str = "", unwanted: str = "") -> dict[str, Any]:
     """Return a resource; `wanted` and `unwanted` are names of attributes with commas between."""
-    schemas = [kind.schema, *([kind.extension] if kind.extension in stored.resource else [])]
-    meta = {
-        "resourceType": kind.name,
-        "created": to_iso(stored.created),
-        "lastModified": to_iso(stored.changed),
-        "location": f"{base}{kind.endpoint}/{stored.resource_id}",
-        "version": version_of(stored),
+    location = f"{base}{kind.endpoint}/{stored.resource_id}"
+    whole = {
+        "schemas": [kind.schema, *([kind.extension] if kind.extension in stored.resource else [])],
+        "id": stored.resource_id,
+        **stored.resource,
+        "meta": {**meta_of(kind, stored), "location": location},
     }
-    whole = {"schemas": schemas, "id": stored.resource_id, **stored.resource, "meta": meta}
-    kept, left_out = _names(wanted), _names(unwanted) - _ALWAYS
-    if kept:
-        return {name: value for name, value in whole.items() if name in _ALWAYS or name.lower() in kept}
-    return {name: value for name, value in whole.items() if name.lower() not in left_out}
+    return selected(kind, whole, wanted, unwanted)
 
 
 def listed(found: Found, resources: list[dict[str, Any]]) -> dict[str, Any]:
@@ -106,7 +100,3 @@ def _described(attribute: Attribute) -> dict[str, Any]:
         "uniqueness": "server" if attribute.unique else "none",
     }
     return found | ({"subAttributes": [_described(one) for one in attribute.parts]} if attribute.parts else {})
-
-
-def _names(text: str) -> set[str]:
-    return {one.strip().partition(".")[0].lower() for one in text.split(",") if one.strip()}

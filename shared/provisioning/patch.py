@@ -1,15 +1,16 @@
 """PATCH of a resource (RFC 7644, 3.5.2), as a function from resource to resource.
 
 Beyond the RFC, because Entra ID does so: operations in any case, paths as names inside a value without path, a list of
-values to remove from an attribute, and a `replace` whose filter fits nothing adds the value that the filter describes.
+values to remove from an attribute, and a condition that nothing meets adds the value that it describes.
 """
 
 from copy import deepcopy
 from typing import Any
 
 from shared.provisioning.attributes import Attribute, Kind
-from shared.provisioning.expressions import Path, fits, read_path
-from shared.provisioning.reading import Resource, read_resource, read_value
+from shared.provisioning.conditions import Condition, described
+from shared.provisioning.filters import Path, read_path
+from shared.provisioning.reading import Resource, key_of, read_resource, read_value
 from shared.provisioning.refusal import ScimRefused
 
 PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -51,10 +52,12 @@ def _change(kind: Kind, resource: Resource, path: Path, verb: str, value: object
         _change_extension(kind, resource, path, verb, value)
         return
     home = resource.setdefault(path.extension, {}) if path.extension else resource
-    if verb != "remove" and value is None:
+    if value is None and verb == "add":
+        return
+    if value is None:
         verb = "remove"
     if path.where:
-        _change_fitting(home, path.attribute, path, verb, value)
+        _change_fitting(home, path.attribute, path.where, path.part, verb, value)
     elif path.part:
         _change_part(home, path.attribute, path.part, verb, value)
     else:
@@ -74,24 +77,28 @@ def _change_extension(kind: Kind, resource: Resource, path: Path, verb: str, val
 def _change_whole(home: Resource, attribute: Attribute, verb: str, value: object) -> None:
     read = read_value(attribute, value)
     before = home.get(attribute.name)
-    if verb == "remove" and attribute.multi and read:
-        gone = {_key(one) for one in read}
-        home[attribute.name] = [one for one in before or [] if _key(one) not in gone]
-    elif verb == "remove" or read is None:
-        if verb != "add":
-            home.pop(attribute.name, None)
+    if verb == "remove" and attribute.multi and isinstance(value, list):
+        # Those of the list alone: an empty one removes nobody, where no list at all removes everybody.
+        home[attribute.name] = _without(attribute, before or [], read or [])
+    elif verb == "remove" or (verb == "replace" and read is None):
+        home.pop(attribute.name, None)
+    elif read is None:
+        return
     elif attribute.multi and verb == "add":
-        added = {_key(one) for one in read}
-        home[attribute.name] = [one for one in before or [] if _key(one) not in added] + read
+        added = {key_of(attribute, one) for one in read}
+        home[attribute.name] = [one for one in before or [] if key_of(attribute, one) not in added] + read
     elif attribute.kind == "complex" and not attribute.multi:
         home[attribute.name] = {**(before or {}), **read}
     else:
         home[attribute.name] = read
 
 
-def _key(value: Resource) -> tuple[str, str]:
-    """Return what tells values of an attribute apart: what they hold and what for; for members the ID alone."""
-    return str(value.get("value", sorted(value.items()))), str(value.get("type", ""))
+def _without(attribute: Attribute, values: list[Resource], gone: list[Resource]) -> list[Resource]:
+    """Return the values that are not named: by what they hold, and what for where that is said."""
+    exactly = {key_of(attribute, one) for one in gone}
+    held = {key_of(attribute, one)[0] for one in gone if not one.get("type")}
+    kept = [one for one in values if key_of(attribute, one) not in exactly]
+    return [one for one in kept if key_of(attribute, one)[0] not in held]
 
 
 def _change_part(home: Resource, attribute: Attribute, part: Attribute, verb: str, value: object) -> None:
@@ -105,31 +112,41 @@ def _change_part(home: Resource, attribute: Attribute, part: Attribute, verb: st
         _set(one, part, verb, value)
 
 
-def _change_fitting(home: Resource, attribute: Attribute, path: Path, verb: str, value: object) -> None:
+def _change_fitting(
+    home: Resource, attribute: Attribute, where: Condition, part: Attribute | None, verb: str, value: object
+) -> None:
     values: list[Resource] = home.setdefault(attribute.name, [])
-    fitting = [one for one in values if fits(path.where, one)]
-    if verb == "remove" and path.part is None:
-        home[attribute.name] = [one for one in values if not any(one is gone for gone in fitting)]
+    if verb == "remove" and part is None:
+        home[attribute.name] = [one for one in values if not where.met_by(one)]
         return
+    fitting = [one for one in values if where.met_by(one)]
     if not fitting and verb != "remove":
-        fitting = [{one.attribute.name: one.wanted for one in path.where}]
+        new = described(where)
+        if new is None:
+            raise ScimRefused("noTarget", f"no value of {attribute.name} meets the condition of the path")
+        fitting = [new]
         values += fitting
     for one in fitting:
-        if path.part:
-            _set(one, path.part, verb, value)
+        if part:
+            _set(one, part, verb, value)
         else:
-            one.update(_one_value(attribute, value))
-        if one.get("primary") is True:
-            # The last one that is primary stays so.
-            values.sort(key=lambda other, chosen=one: other is chosen)  # type: ignore[misc]
+            _put(one, attribute, verb, value)
+    if any(one.get("primary") is True for one in fitting):
+        # Of several that say they are primary the last one is: that shall be one of these.
+        home[attribute.name] = [one for one in values if not _among(one, fitting)] + fitting
 
 
-def _one_value(attribute: Attribute, value: object) -> Resource:
+def _among(value: Resource, others: list[Resource]) -> bool:
+    return any(value is other for other in others)
+
+
+def _put(one: Resource, attribute: Attribute, verb: str, value: object) -> None:
     read = read_value(attribute, value)
     if not read or len(read) != 1:
         raise ScimRefused("invalidValue", f"one value of {attribute.name} is needed")
-    found: Resource = read[0]
-    return found
+    if verb == "replace":
+        one.clear()
+    one.update(read[0])
 
 
 def _set(home: Resource, part: Attribute, verb: str, value: object) -> None:

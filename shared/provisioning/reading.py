@@ -1,7 +1,8 @@
 """What a client sends, as the hub keeps it: names spelled as the schema does, values of the schema's types.
 
 Names are read in any case (RFC 7643, 2.1); null and an empty list are no value (2.5). Booleans may come as the strings
-"True" and "False", and a complex value as its `value` alone: Entra ID sends both. What no schema knows is ignored.
+"True" and "False", a complex value as its `value` alone, a single one as a list of one: Entra ID sends all three. What
+no schema knows is ignored.
 """
 
 import json
@@ -51,9 +52,16 @@ def read_value(attribute: Attribute, value: object) -> Any:  # noqa: ANN401 - JS
     if not attribute.multi:
         return _single(attribute, value)
     items = value if isinstance(value, list) else [] if value is None else [value]
-    found = [read for item in items if (read := _single(attribute, item)) is not None]
+    read = [one for item in items if (one := _single(attribute, item)) is not None]
+    found = list({key_of(attribute, one): one for one in read}.values())
     _let_one_be_primary(found)
     return found or None
+
+
+def key_of(attribute: Attribute, value: Resource) -> tuple[str, str]:
+    """Return what tells values apart: what they hold and what for; of members, who it is alone."""
+    held = value["value"] if "value" in value else sorted(value.items())
+    return str(held), str(value.get("type", "")) if attribute.part("primary") else ""
 
 
 def _keep(resource: Resource, attribute: Attribute, value: object) -> None:
@@ -78,6 +86,8 @@ def _single(attribute: Attribute, value: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _complex(attribute: Attribute, value: object) -> Resource | None:
+    if not attribute.multi and isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if isinstance(value, str) and attribute.part("value"):
         value = {"value": value} if value else {}
     if not isinstance(value, dict):
