@@ -15,6 +15,8 @@ from shared.provisioning.refusal import ScimRefused
 
 PATCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 MAX_OPERATIONS = 1000
+_OF_THE_SERVER = {"schemas", "id", "meta"}
+"""A client that sends a whole resource sends them too; they are passed over."""
 
 
 def patched(kind: Kind, resource: Resource, body: dict[str, Any]) -> Resource:
@@ -43,7 +45,7 @@ def _apply(kind: Kind, resource: Resource, operation: object) -> None:
     if not isinstance(value, dict):
         raise ScimRefused("invalidValue", "without a path, value must be an object")
     for name, content in value.items():
-        if name.lower() not in ("schemas", "id", "meta"):
+        if name.lower() not in _OF_THE_SERVER:
             _change(kind, resource, read_path(kind, name), verb, content)
 
 
@@ -69,7 +71,8 @@ def _change_extension(kind: Kind, resource: Resource, path: Path, verb: str, val
         resource.pop(path.extension, None)
     elif isinstance(value, dict):
         for name, content in value.items():
-            _change(kind, resource, read_path(kind, f"{path.extension}:{name}"), verb, content)
+            if name.lower() not in _OF_THE_SERVER:
+                _change(kind, resource, read_path(kind, f"{path.extension}:{name}"), verb, content)
     else:
         raise ScimRefused("invalidValue", "the value of an extension must be an object")
 
