@@ -14,7 +14,7 @@ read, and only who holds that writes the rows beside it.
 A transaction whose answer was lost is sent again by the adapter and then finds its own rows: a creation takes that for
 success (its ID is new, so that nobody else can have written the row); a change and a deletion are decided again.
 
-A row can hold 1 MiB, which is a group of some 25,000 members; a larger one is refused as TooLarge.
+A row can hold 1 MiB, which is a group of some 45,000 members; a larger one is refused as TooLarge.
 """
 
 import json
