@@ -151,11 +151,11 @@ def test_another_tenant_sees_nothing_and_may_have_the_same_name(azurite: Azurite
 
 
 def test_a_group_can_have_as_many_members_as_documented(azurite: Azurite, unique: Callable[[str], str]) -> None:
-    """docs/provisioning.md says 45,000."""
+    """docs/provisioning.md says 33,000."""
     table = AzureTables(StorageAccount(azurite.connection_string)).table(unique("Groups"))
     directory = Directory(GROUP, ResourceStore(table, "large", GROUP), utc_now, new_uuid7)
     group = directory.create({"displayName": "All"})
-    everybody = [member(number) for number in range(45_000)]
+    everybody = [member(number) for number in range(33_000)]
     operation = {"op": "add", "path": "members", "value": everybody}
     directory.change(group.resource_id, "", lambda before: patched(GROUP, before, {"Operations": [operation]}))
     assert directory.get(group.resource_id).resource["members"] == everybody
