@@ -97,11 +97,11 @@ def discover(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - 
 def decline(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - an endpoint's signature
     """Say of an address that no other function answers: another method is meant, it is not supported, or is nothing."""
     path = urlsplit(str(request.http.url)).path
+    if path.rstrip("/").rpartition("/")[2].lower() in _NOT_SUPPORTED:
+        return scim_error(501, "this is not supported (ServiceProviderConfig says what is)", "", {})
     allowed = methods_at(path.partition("/api/")[2])
     if allowed:
         return scim_error(405, f"{request.http.method} is not supported here", "", {"Allow": ", ".join(allowed)})
-    if path.rstrip("/").rpartition("/")[2].lower() in _NOT_SUPPORTED:
-        return scim_error(501, "this is not supported (ServiceProviderConfig says what is)", "", {})
     raise NotFound("there is nothing at this address")
 
 
