@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import requests
@@ -15,6 +16,7 @@ from local.sandbox.generator import Shape
 from local.sandbox.server import Sandbox
 from shared.hub import Hub, replaced_hub
 from tests.component.import_hub import environment
+from tests.unit.functions.indexed import indexed_functions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,13 +44,12 @@ class ScimClient(BaseSyncSCIMClient):
 @contextmanager
 def scim_host(azurite: Azurite, tenant: str) -> Iterator[ScimClient]:
     """Serve the app, and give a client of an administrator."""
-    import function_app
-
+    app = SimpleNamespace(get_functions=indexed_functions)
     with Sandbox(Shape(records=1)) as sandbox:
         settings = environment(sandbox, AzureWebJobsStorage=azurite.connection_string, HUB_TENANT=tenant)
         host_json = json.loads((ROOT / "host.json").read_text())
         with (
             replaced_hub(Hub(settings)),
-            FunctionsHost(function_app.app, host_json, environment=settings, listen=False) as host,
+            FunctionsHost(app, host_json, environment=settings, listen=False) as host,
         ):
             yield ScimClient(f"{host.url}/api/v1/scim/v2", sandbox.identity.token("admin"))
