@@ -13,7 +13,7 @@ import azure.functions as func
 from pydantic import BaseModel, ValidationError
 
 from shared.access.principal import ANONYMOUS, Principal
-from shared.access.routes import Route, methods_of
+from shared.access.routes import Contract, Route, methods_of
 from shared.adapters.telemetry.current import current_traceparent
 from shared.hub import Hub, current_hub
 from shared.kernel.clock import from_iso
@@ -163,7 +163,8 @@ def admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) ->
     """Let a request in. Unauthenticated, Forbidden, TooLarge."""
     principal = ANONYMOUS
     if not route.requirement.anonymous:
-        principal = hub.access_tokens.principal(request.headers.get("Authorization"))
+        tokens = hub.provisioning_tokens if route.contract is Contract.SCIM else hub.access_tokens
+        principal = tokens.principal(request.headers.get("Authorization"))
         if not route.requirement.met_by(principal):
             raise Forbidden(f"this needs {route.requirement.describe()}")
     size = len(request.get_body())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.access.bearer import BearerTokens, TokenVerifier
+from shared.access.provisioning import ProvisioningTokens
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
@@ -134,6 +135,11 @@ class Hub:
     def access_tokens(self) -> BearerTokens:
         """Tells callers by their access tokens."""
         return BearerTokens(self.token_verifier)
+
+    @cached_property
+    def provisioning_tokens(self) -> ProvisioningTokens:
+        """Tells callers of the SCIM server (INC-33)."""
+        return ProvisioningTokens(self.access_tokens, lambda: self.settings.auth.scim_token)
 
     @cached_property
     def page_tokens(self) -> PageTokens:

@@ -10,9 +10,12 @@ import pytest
 from functions.http_routes import ENDPOINTS, _handler
 from local.sandbox.generator import Shape
 from local.sandbox.server import Sandbox
-from shared.access.routes import ROUTES
+from shared.access.routes import ROUTES, Contract
+from shared.adapters.settings import Settings
+from shared.adapters.settings.secret_settings import SECRETS
 from shared.hub import Hub, replaced_hub
 from tests.component.import_hub import environment
+from tests.fakes.secrets import RotatingSecrets
 from tests.fakes.tables import MemoryTables
 
 BASE = "http://127.0.0.1/api/v1/scim/v2"
@@ -128,3 +131,58 @@ def test_the_server_says_what_it_can(call: Client) -> None:
         for item in call(listing)[1]["Resources"]:
             assert call(one, of=item["id"]) == (200, item)
         assert call(one, of="unknown")[0] == 404
+
+
+TOKEN, NEXT_TOKEN = "t" * 40, "n" * 40
+
+
+def function(name: str, path: str, token: str) -> int:
+    """Call a function of any route with a token; return the status."""
+    route = next(one for one in ROUTES if one.function == name)
+    headers = {"Authorization": f"Bearer {token}"}
+    request = func.HttpRequest("GET", f"http://127.0.0.1/api/{path}", headers=headers, body=b"")
+    status: int = _handler(route)(request).status_code
+    return status
+
+
+@pytest.mark.parametrize(
+    ("setting", "token", "status"),
+    [
+        (TOKEN, TOKEN, 200),
+        (f"{NEXT_TOKEN},{TOKEN}", TOKEN, 200),
+        (f"{NEXT_TOKEN},{TOKEN}", NEXT_TOKEN, 200),
+        (NEXT_TOKEN, TOKEN, 401),
+        (TOKEN, TOKEN[:-1], 401),
+        (TOKEN, f"{TOKEN},{TOKEN}", 401),
+        ("", TOKEN, 401),
+        ("", "", 401),
+        ("short", "short", 500),
+    ],
+    ids=["right", "old", "new", "taken away", "shortened", "twice", "none is set", "nothing", "one that is no token"],
+)
+def test_the_provisioning_service_shows_a_token_of_its_own(
+    sandbox: Sandbox, setting: str, token: str, status: int
+) -> None:
+    settings = environment(sandbox, SCIM_TOKEN=setting)
+    with replaced_hub(Hub(settings, tables=MemoryTables())):
+        assert function("ListUsers", "v1/scim/v2/Users", token) == status
+
+
+def test_the_token_of_the_provisioning_service_opens_nothing_else(sandbox: Sandbox) -> None:
+    with replaced_hub(Hub(environment(sandbox, SCIM_TOKEN=TOKEN), tables=MemoryTables())):
+        others = [one for one in ROUTES if one.contract is not Contract.SCIM and not one.requirement.anonymous]
+        assert len(others) > 30
+        assert {function(one.function, one.path, TOKEN) for one in others} == {401}
+        assert function("ListUsers", "v1/scim/v2/Users", sandbox.identity.token("admin")) == 200
+        assert function("ListUsers", "v1/scim/v2/Users", sandbox.identity.token("reader")) == 403
+
+
+def test_a_token_that_was_just_rotated_in_the_vault_is_accepted_at_once(sandbox: Sandbox) -> None:
+    vault = RotatingSecrets((TOKEN,), (NEXT_TOKEN, TOKEN))
+    settings = environment(sandbox, KEY_VAULT_URL="https://hub.vault.azure.net")
+    hub = Hub(settings, tables=MemoryTables())
+    hub.__dict__["settings"] = Settings(settings, lambda: vault)
+    with replaced_hub(hub):
+        shown = [(token, function("ListUsers", "v1/scim/v2/Users", token)) for token in (TOKEN, NEXT_TOKEN, TOKEN, "x")]
+    assert shown == [(TOKEN, 200), (NEXT_TOKEN, 200), (TOKEN, 200), ("x", 401)]
+    assert vault.refreshed == {SECRETS["SCIM_TOKEN"].path("default"): 2}, "when one was not known, and not before"
