@@ -101,7 +101,9 @@ def decline(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - a
         return scim_error(501, "this is not supported (ServiceProviderConfig says what is)", "", {})
     allowed = methods_at(path.partition("/api/")[2])
     if allowed:
-        return scim_error(405, f"{request.http.method} is not supported here", "", {"Allow": ", ".join(allowed)})
+        return scim_error(
+            405, f"{request.http.method} is not supported here", "", {"Allow": ", ".join((*allowed, "OPTIONS"))}
+        )
     raise NotFound("there is nothing at this address")
 
 
