@@ -43,7 +43,7 @@ def provider_configuration(base: str) -> dict[str, Any]:
             {
                 "type": "oauthbearertoken",
                 "name": "OAuth bearer token",
-                "description": "An access token of the identity provider (RFC 6750)",
+                "description": "The provisioning service's own token, or an access token (RFC 6750)",
                 "primary": True,
             }
         ],
