@@ -4,7 +4,9 @@ Beyond the RFC, because Entra ID does so: operations in any case, paths as names
 values to remove from an attribute, and a condition that nothing meets adds the value that it describes.
 """
 
+from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.provisioning.attributes import Attribute, Kind
@@ -25,12 +27,52 @@ def patched(kind: Kind, resource: Resource, body: dict[str, Any]) -> Resource:
     if not isinstance(operations, list) or not 0 < len(operations) <= MAX_OPERATIONS:
         raise ScimRefused("invalidSyntax", f"Operations must be a list of 1 to {MAX_OPERATIONS}")
     after = deepcopy(resource)
-    for operation in operations:
-        _apply(kind, after, operation)
+    for change in _joined(change for operation in operations for change in _changes(kind, operation)):
+        _apply(kind, after, change)
     return read_resource(kind, after)
 
 
-def _apply(kind: Kind, resource: Resource, operation: object) -> None:
+@dataclass(frozen=True)
+class _Change:
+    """One thing to do: `verb` is add, replace or remove."""
+
+    verb: str
+    path: Path
+    value: object
+
+    def joined(self, following: "_Change") -> "_Change | None":
+        """Return one change that does what this and the following one do; None where there is none."""
+        if self.verb != following.verb or self.path != following.path or not self._names_values:
+            return None
+        if not following._names_values:
+            return None
+        return replace(self, value=[*_listed(self.value), *_listed(following.value)])
+
+    @property
+    def _names_values(self) -> bool:
+        """Whether it adds or removes values of an attribute that may have many, by naming them."""
+        attribute, chosen = self.path.attribute, self.path.where or self.path.part
+        return bool(attribute and attribute.multi and not chosen and self.verb != "replace" and self.value is not None)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _joined(changes: Iterator[_Change]) -> Iterator[_Change]:
+    """Join changes of one attribute that follow each other: a large group is then gone through once for all of them."""
+    last: _Change | None = None
+    for change in changes:
+        both = last.joined(change) if last else None
+        if last and not both:
+            yield last
+        last = both or change
+    if last:
+        yield last
+
+
+def _changes(kind: Kind, operation: object) -> Iterator[_Change]:
+    """Yield what an operation of a PATCH asks for."""
     given = {str(name).lower(): value for name, value in operation.items()} if isinstance(operation, dict) else {}
     verb, path, value = str(given.get("op", "")).lower(), given.get("path"), given.get("value")
     if verb not in ("add", "replace", "remove"):
@@ -38,7 +80,7 @@ def _apply(kind: Kind, resource: Resource, operation: object) -> None:
     if path is not None and not isinstance(path, str):
         raise ScimRefused("invalidPath", "path must be text")
     if path:
-        _change(kind, resource, read_path(kind, path), verb, value)
+        yield _simplest(_Change(verb, read_path(kind, path), value))
         return
     if verb == "remove":
         raise ScimRefused("noTarget", "remove needs a path")
@@ -46,10 +88,21 @@ def _apply(kind: Kind, resource: Resource, operation: object) -> None:
         raise ScimRefused("invalidValue", "without a path, value must be an object")
     for name, content in value.items():
         if name.lower() not in _OF_THE_SERVER:
-            _change(kind, resource, read_path(kind, name), verb, content)
+            yield _Change(verb, read_path(kind, name), content)
 
 
-def _change(kind: Kind, resource: Resource, path: Path, verb: str, value: object) -> None:
+def _simplest(change: _Change) -> _Change:
+    """Return the removal of a member by condition as that of a list of members, and any other change as it is."""
+    attribute, where, part = change.path.attribute, change.path.where, change.path.part
+    if change.verb == "remove" and attribute and where and not part and not attribute.part("primary"):
+        member = described(where)
+        if member is not None and member.keys() == {"value"}:
+            return _Change("remove", replace(change.path, where=None), [member])
+    return change
+
+
+def _apply(kind: Kind, resource: Resource, change: _Change) -> None:
+    path, verb, value = change.path, change.verb, change.value
     if path.attribute is None:
         _change_extension(kind, resource, path, verb, value)
         return
@@ -72,7 +125,7 @@ def _change_extension(kind: Kind, resource: Resource, path: Path, verb: str, val
     elif isinstance(value, dict):
         for name, content in value.items():
             if name.lower() not in _OF_THE_SERVER:
-                _change(kind, resource, read_path(kind, f"{path.extension}:{name}"), verb, content)
+                _apply(kind, resource, _Change(verb, read_path(kind, f"{path.extension}:{name}"), content))
     else:
         raise ScimRefused("invalidValue", "the value of an extension must be an object")
 
@@ -80,8 +133,8 @@ def _change_extension(kind: Kind, resource: Resource, path: Path, verb: str, val
 def _change_whole(home: Resource, attribute: Attribute, verb: str, value: object) -> None:
     read = read_value(attribute, value)
     before = home.get(attribute.name)
-    if verb == "remove" and attribute.multi and isinstance(value, list):
-        # Those of the list alone: an empty one removes nobody, where no list at all removes everybody.
+    if verb == "remove" and attribute.multi and value is not None:
+        # Those that are named alone: an empty list removes nobody, where no value at all removes everybody.
         home[attribute.name] = _without(attribute, before or [], read or [])
     elif verb == "remove" or (verb == "replace" and read is None):
         home.pop(attribute.name, None)

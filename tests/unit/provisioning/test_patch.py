@@ -191,6 +191,8 @@ MEMBERS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "remove two by condition": ({"op": "remove", "path": 'members[value eq "u2" or value eq "u1"]'}, []),
     "remove who is none": ({"op": "Remove", "path": 'members[value eq "unknown"]'}, ["u1", "u2"]),
     "remove nobody": ({"op": "Remove", "path": "members", "value": []}, ["u1", "u2"]),
+    "remove one that is no list": ({"op": "Remove", "path": "members", "value": {"value": "u1"}}, ["u2"]),
+    "remove one by its ID": ({"op": "Remove", "path": "members", "value": "u1"}, ["u2"]),
     "remove all": ({"op": "Remove", "path": "members"}, []),
     "replace": ({"op": "Replace", "path": "members", "value": [{"value": "u9"}]}, ["u9"]),
     "replace by nobody": ({"op": "Replace", "path": "members", "value": []}, []),
@@ -261,3 +263,49 @@ USERS = st.fixed_dictionaries(
 @given(USERS)
 def test_replacing_every_attribute_gives_what_a_put_gives(wanted: dict[str, Any]) -> None:
     assert patch(USER, {"userName": "before"}, {"op": "replace", "value": wanted}) == read_resource(USER, wanted)
+
+
+PEOPLE = st.sampled_from(["u1", "u2", "u3", "u4"])
+MEMBER_CHANGES = st.one_of(
+    st.builds(lambda who: {"op": "remove", "path": f'members[value eq "{who}"]'}, PEOPLE),
+    st.builds(
+        lambda verb, who: {"op": verb, "path": "members", "value": [{"value": one} for one in who]},
+        st.sampled_from(["add", "remove", "replace"]),
+        st.lists(PEOPLE, max_size=3),
+    ),
+    st.builds(
+        lambda verb, who: {"op": verb, "path": "members", "value": {"value": who}},
+        st.sampled_from(["add", "remove"]),
+        PEOPLE,
+    ),
+    st.just({"op": "remove", "path": "members"}),
+    st.just({"op": "add", "path": "members", "value": None}),
+)
+
+
+@given(st.lists(MEMBER_CHANGES, min_size=1, max_size=8))
+def test_many_operations_at_once_do_what_they_do_one_by_one(operations: list[dict[str, Any]]) -> None:
+    one_by_one = TEAM
+    for operation in operations:
+        one_by_one = patch(GROUP, one_by_one, operation)
+    assert patch(GROUP, TEAM, *operations) == one_by_one
+
+
+def test_a_large_group_is_gone_through_once_for_all_operations() -> None:
+    """Entra ID asks for each member who leaves by an operation of its own."""
+    looked_at = 0
+
+    class Member(dict[str, str]):
+        def __contains__(self, name: object) -> bool:
+            nonlocal looked_at
+            looked_at += name == "value"
+            return super().__contains__(name)
+
+        def __deepcopy__(self, _memo: object) -> "Member":
+            return self
+
+    members = [Member(value=f"u{number}") for number in range(1000)]
+    operations = [{"op": "remove", "path": f'members[value eq "u{number}"]'} for number in range(500)]
+    after = patch(GROUP, {"displayName": "All", "members": members}, *operations)
+    assert len(after["members"]) == 500
+    assert 1000 <= looked_at <= 3000
