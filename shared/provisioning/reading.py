@@ -52,8 +52,12 @@ def read_value(attribute: Attribute, value: object) -> Any:  # noqa: ANN401 - JS
     if not attribute.multi:
         return _single(attribute, value)
     items = value if isinstance(value, list) else [] if value is None else [value]
-    read = [one for item in items if (one := _single(attribute, item)) is not None]
-    found = list({key_of(attribute, one): one for one in read}.values())
+    read: dict[tuple[str, str], Any] = {}
+    for one in (_single(attribute, item) for item in items):
+        if one is not None:
+            read.pop(key := key_of(attribute, one), None)  # Of the same value twice the later one stays, in its place.
+            read[key] = one
+    found = list(read.values())
     _let_one_be_primary(found)
     return found or None
 

@@ -35,7 +35,7 @@ READ: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 {"value": "a", "type": "work", "display": "x"},
             ]
         },
-        {"emails": [{"value": "a", "type": "work", "display": "x"}, {"value": "a", "type": "home"}]},
+        {"emails": [{"value": "a", "type": "home"}, {"value": "a", "type": "work", "display": "x"}]},
     ),
     "two that are primary": (
         {"emails": [{"value": "a", "primary": True}, {"value": "b", "primary": True}]},
