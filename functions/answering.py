@@ -13,7 +13,7 @@ import azure.functions as func
 from pydantic import BaseModel, ValidationError
 
 from shared.access.principal import ANONYMOUS, Principal
-from shared.access.routes import Route, methods_of
+from shared.access.routes import Contract, Route, methods_of
 from shared.adapters.telemetry.current import current_traceparent
 from shared.hub import Hub, current_hub
 from shared.kernel.clock import from_iso
@@ -148,7 +148,7 @@ def _answer(
     if request.method == "OPTIONS":
         return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
     try:
-        result = endpoint(hub, _admit(hub, route, request, request_id))
+        result = endpoint(hub, admit(hub, route, request, request_id))
         if isinstance(result, ApiFile):
             return _file(result, request_id)
         body = success(request_id, hub.clock(), result.data, result.metadata)
@@ -159,11 +159,12 @@ def _answer(
         return _broken(hub, route, request_id)
 
 
-def _admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
+def admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
     """Let a request in. Unauthenticated, Forbidden, TooLarge."""
     principal = ANONYMOUS
     if not route.requirement.anonymous:
-        principal = hub.access_tokens.principal(request.headers.get("Authorization"))
+        tokens = hub.provisioning_tokens if route.contract is Contract.SCIM else hub.access_tokens
+        principal = tokens.principal(request.headers.get("Authorization"))
         if not route.requirement.met_by(principal):
             raise Forbidden(f"this needs {route.requirement.describe()}")
     size = len(request.get_body())

@@ -51,6 +51,24 @@ ENDPOINTS = {
     "DiscardDeadLetter": "dead_letters.discard",
     "ResubmitDeadLetters": "dead_letters.resubmit_many",
     "DiscardDeadLetters": "dead_letters.discard_many",
+    "CreateUser": "scim.create",
+    "ListUsers": "scim.list_all",
+    "GetUser": "scim.show",
+    "ReplaceUser": "scim.put",
+    "PatchUser": "scim.patch",
+    "DeleteUser": "scim.delete",
+    "CreateGroup": "scim.create",
+    "ListGroups": "scim.list_all",
+    "GetGroup": "scim.show",
+    "ReplaceGroup": "scim.put",
+    "PatchGroup": "scim.patch",
+    "DeleteGroup": "scim.delete",
+    "GetScimConfiguration": "scim.configuration",
+    "ListScimSchemas": "scim.discover",
+    "GetScimSchema": "scim.discover",
+    "ListScimResourceTypes": "scim.discover",
+    "GetScimResourceType": "scim.discover",
+    "UnknownScimPath": "scim.decline",
     "GetHealth": "health.show",
     "GetReadiness": "health.readiness",
     "GetLiveness": "health.liveness",
@@ -63,7 +81,7 @@ def _handler(route: Route) -> Callable[[func.HttpRequest], func.HttpResponse]:
     def handle(req: func.HttpRequest) -> func.HttpResponse:
         module, name = ENDPOINTS[route.function].split(".")
         endpoint = getattr(import_module(f"functions.endpoints.{module}"), name)
-        if route.partner_contract:
+        if route.contract:
             from functions.partner_contract import respond_to_partner
 
             return respond_to_partner(route, endpoint, req)
@@ -76,7 +94,7 @@ def _handler(route: Route) -> Callable[[func.HttpRequest], func.HttpResponse]:
 
 for _route in ROUTES:
     blueprint.function_name(name=_route.function)(
-        blueprint.route(route=_route.path, methods=[_route.method, "OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS)(
+        blueprint.route(route=_route.path, methods=[*_route.methods, "OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS)(
             _handler(_route)
         )
     )

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from shared.access.bearer import BearerTokens, TokenVerifier
+from shared.access.provisioning import ProvisioningTokens
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from shared.kernel.file_transfer import FileTransfer
     from shared.orders.intake import OrderIntake
     from shared.payroll.context import PayrollContext
+    from shared.provisioning.directory import Directory
 
 _HEALTH_DEADLINE = 5.0
 """Seconds, where the settings cannot be read: health says so instead of failing itself."""
@@ -132,6 +134,11 @@ class Hub:
     def access_tokens(self) -> BearerTokens:
         """Tells callers by their access tokens."""
         return BearerTokens(self.token_verifier)
+
+    @cached_property
+    def provisioning_tokens(self) -> ProvisioningTokens:
+        """Tells callers of the SCIM server (INC-33)."""
+        return ProvisioningTokens(self.access_tokens, lambda: self.settings.auth.scim_token)
 
     @cached_property
     def page_tokens(self) -> PageTokens:
@@ -252,6 +259,13 @@ class Hub:
     def incentives(self) -> "IncentiveContext":
         """What the incentives work with."""
         from shared.wiring.incentives import build
+
+        return build(self)
+
+    @cached_property
+    def directories(self) -> "Mapping[str, Directory]":
+        """Provisioned users and groups (INC-33)."""
+        from shared.wiring.provisioning import build
 
         return build(self)
 

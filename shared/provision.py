@@ -26,6 +26,8 @@ TABLES = (
     "UntoldDecisions",
     "HrDeliveries",
     "HrSyncRuns",
+    "ScimUsers",
+    "ScimGroups",
     "MailLog",
     "DeadLetters",
     "Heartbeats",

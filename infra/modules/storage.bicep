@@ -44,6 +44,8 @@ var tables = [
   'CalculationRuns'
   'HrDeliveries'
   'HrSyncRuns'
+  'ScimUsers'
+  'ScimGroups'
   'MailLog'
   'DeadLetters'
   'Heartbeats'

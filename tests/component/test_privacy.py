@@ -59,12 +59,23 @@ def _misbehave(story: Story, stack: Stack) -> None:
     requests.post(url, data=b'{"firstName": "Erika"}', headers={"X-Signature": "wrong"}, timeout=10)
     requests.get(f"{story.admin.base}/admin/imports", headers={"Authorization": "Bearer not.a.token"}, timeout=10)
     story.admin.status("POST", "/admin/imports", json={"date": "not a date"})
+    _provision(stack)
     story.admin.ask_sandbox("DELETE", "/faults")
     # Twice: the first may meet a token that a fault before it has revoked.
     refusal = {"route": "erp.sales", "kind": "status", "status": 400, "times": 2}
     story.admin.ask_sandbox("POST", "/faults", json=[refusal])
     run = story.admin.wait_for(story.admin.start_import("2025-02-03"))
     assert run["status"] == "Failed"
+
+
+def _provision(stack: Stack) -> None:
+    """Provision somebody, twice, and ask for him in a way that is not understood (INC-33)."""
+    url, user = f"{stack.host_url}/api/v1/scim/v2/Users", {"userName": "zaphod@heartofgold.example"}
+    headers = {"Authorization": f"Bearer {stack._environment()['SCIM_TOKEN']}"}
+    answers = [requests.post(url, json=user, headers=headers, timeout=10) for _ in range(2)]
+    wrong = {"filter": f'userName like "{user["userName"]}"'}
+    answers.append(requests.get(url, params=wrong, headers=headers, timeout=10))
+    assert [answer.status_code for answer in answers] == [201, 409, 400]
 
 
 def _secrets(environment: dict[str, str]) -> set[str]:

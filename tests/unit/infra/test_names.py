@@ -113,7 +113,11 @@ def test_what_is_for_a_laptop_is_not_in_azure() -> None:
 
 def test_the_parameters_file_makes_a_hub_that_starts() -> None:
     """Checked by the hub's own rules, as /api/v1/health/startup does; the secrets come from the vault."""
-    secrets = {name: "c2VjcmV0LW9mLXRoZS10ZXN0" for name, (_, secret) in setting_fields().items() if secret}
+    secrets = {
+        name: "c2VjcmV0LW9mLXRoZS10ZXN0LCBhbmQgbG9uZyBlbm91Z2gh"
+        for name, (_, secret) in setting_fields().items()
+        if secret
+    }
     environment = {
         **secrets,
         "HUB_NOTIFICATION_URL": "https://chat.example.com/hook",
