@@ -73,15 +73,26 @@ class Graph:
 
     def users(self) -> list[User]:
         """Return the users that are not deleted."""
+        return [user for user in self.everybody() if not self.removal(user["id"])]
+
+    def everybody(self) -> list[User]:
+        """Return all users, deleted or not."""
         with self._lock:
-            return [dict(user) for key, user in self._users.items() if key not in self._removed]
+            return [dict(user) for user in self._users.values()]
+
+    def removal(self, object_id: str) -> str:
+        """Return how a user was deleted, "" when he was not."""
+        return self._removed.get(object_id, "")
 
     def _position(self, query: dict[str, str]) -> tuple[int, int]:
         """Return when everybody was asked for (0: only changes were), and the change to go on after."""
         token = query.get("$skiptoken") or query.get("$deltatoken")
         if token is None:
             return self._number, 0
-        generation, began, after = map(int, token.split("."))
+        try:
+            generation, began, after = map(int, token.split("."))
+        except ValueError:
+            raise LinkUnknown from None
         if generation != self._generation:
             raise LinkUnknown
         return began, after

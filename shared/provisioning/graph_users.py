@@ -3,9 +3,9 @@
 Row `graph|object ID` beside the users (`store`): what Graph said last of an object, and by whom it was read. The `turn`
 of whoever reads grows with each worker: one that was overtaken, however late it wakes up, changes nothing.
 
-An entry is about the user with the object's ID as externalId; where there is none, about the one with its userName.
-A userName belongs to whom Graph says: whoever else has it gets his own ID for one, until his own entry comes, and is
-deactivated when he is none of Graph's.
+An entry is about the user with the object's ID as externalId; where there is none, about the one with its userName,
+unless that is another object's. A userName belongs to whom Graph says: whoever else has it gets his own ID for one,
+until his own entry comes, and is deactivated when he is none of Graph's.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from shared.kernel.errors import Busy, TooLarge
 from shared.kernel.identifiers import NewId
 from shared.kernel.keys import AFTER, join_key, split_key
 from shared.kernel.table import Insert, Operation, Replace, Row, RowChanged, RowExists, Table, Value
-from shared.provisioning.attributes import EXTERNAL_ID
+from shared.provisioning.attributes import EXTERNAL_ID, USER_NAME
 from shared.provisioning.graph_pages import ENABLED, MAX_OBJECT_ID, Entry, Removal
 from shared.provisioning.graph_user import PRINCIPAL_NAME, with_entry
 from shared.provisioning.reading import Resource
@@ -64,12 +64,14 @@ class GraphUsers:
             if known.turn > turn:
                 return Outcome.UNCHANGED
             try:
-                return self._remove(entry, known, turn) if entry.removal else self._take_over(entry, known, turn)
+                found = self._remove(entry, known, turn) if entry.removal else self._take_over(entry, known, turn)
             except TooLarge:
                 return Outcome.REFUSED
             except (RowChanged, RowExists, ScimRefused):
                 # Somebody changed a row that was read, or took the name: look again.
                 continue
+            if found:
+                return found
         raise Busy(f"user {entry.object_id} of Graph is being changed by others", retry_after=1)
 
     def unseen(self, since: str) -> tuple[list[str], int]:
@@ -78,13 +80,17 @@ class GraphUsers:
         there = [known for row in rows if not (known := _read(row)).gone]
         return [known.object_id for known in there if known.turn < since], len(there)
 
-    def _take_over(self, entry: Entry, known: _Known, turn: str) -> Outcome:
+    def _take_over(self, entry: Entry, known: _Known, turn: str) -> Outcome | None:
         name = str(entry.values.get(PRINCIPAL_NAME) or "")
-        before = self._find(entry.object_id, name)
+        before = self._find(entry.object_id)
+        has_it = before and before.resource[USER_NAME.name].casefold() == name.casefold()
+        holder = self._named(name) if name and not has_it else None
+        if holder and not before and not self._object_of(holder).etag:
+            before, holder = holder, None
+        if holder:
+            return self._free(holder, known, turn)
         if before is None and not name:
             return Outcome.REFUSED
-        if name:
-            self._free(name, before)
         enabled = bool(entry.values.get(ENABLED, known.enabled))
         after = with_entry(before.resource if before else {}, entry)
         if not enabled:
@@ -95,7 +101,7 @@ class GraphUsers:
         return self._write(before, after, replace(known, enabled=enabled, gone=False, turn=turn))
 
     def _remove(self, entry: Entry, known: _Known, turn: str) -> Outcome:
-        before = self._find(entry.object_id, "")
+        before = self._find(entry.object_id)
         gone = replace(known, gone=True, turn=turn)
         if before is None:
             if known.etag:
@@ -119,22 +125,24 @@ class GraphUsers:
         was_active = before.resource.get("active") is not False
         return Outcome.DEACTIVATED if was_active and after.get("active") is False else Outcome.CHANGED
 
-    def _find(self, object_id: str, name: str) -> Stored | None:
-        """Return the user that an object is here: by externalId, then by userName unless that is another object's."""
-        if found := self._store.identified(object_id):
-            return found[0]
-        holder = self._store.named(name) if name else None
-        return holder if holder and not self._object_of(holder).etag else None
+    def _find(self, object_id: str) -> Stored | None:
+        """Return the user whose externalId an object's ID is."""
+        found = self._store.having(EXTERNAL_ID, object_id)
+        return next((one for one in found if one.resource[EXTERNAL_ID.name] == object_id), None)
 
-    def _free(self, name: str, owner: Stored | None) -> None:
-        """Let whoever has a userName give it up, unless it is its owner."""
-        holder = self._store.named(name)
-        if holder is None or (owner and holder.resource_id == owner.resource_id):
-            return
+    def _free(self, holder: Stored, claiming: _Known, turn: str) -> Outcome | None:
+        """Let a user give his name up to an object; what is known of both must still hold, else look again."""
         known = self._object_of(holder)
+        if known.turn > turn:
+            return Outcome.UNCHANGED
+        notes = [_note(replace(claiming, turn=turn)), *([_note(known)] if known.etag else [])]
         leaves = {"userName": holder.resource_id} | ({} if known.etag and not known.gone else {"active": False})
         after = replace(holder, resource=holder.resource | leaves, version=holder.version + 1, changed=self._clock())
-        self._store.replace(holder, after)
+        self._store.replace(holder, after, notes)
+        return None
+
+    def _named(self, name: str) -> Stored | None:
+        return next(self._store.having(USER_NAME, name), None)
 
     def _object_of(self, stored: Stored) -> _Known:
         return self._known(str(stored.resource.get(EXTERNAL_ID.name, "")))

@@ -58,8 +58,7 @@ def handle_sync_message(context: SyncContext, message: Message) -> None:
     run = context.runs.get(str(message.data["runId"]))
     if run.status is SyncStatus.RUNNING:
         try:
-            # Whoever had taken the run up before saves nothing from here on.
-            _work(context, context.runs.save(replace(run, turn=run.turn + 1, progress_at=context.clock())))
+            _work(context, _take_up(context, run))
         except RowChanged:
             _log.info("provisioning sync %s was taken up by somebody else", run.run_id)
 
@@ -70,6 +69,14 @@ def give_up_sync(context: SyncContext, message: Message, error: HubError) -> Non
     if run.status is SyncStatus.RUNNING:
         with suppress(RowChanged):  # somebody carries it on
             _fail(context, run, error.message)
+
+
+def _take_up(context: SyncContext, run: SyncRun) -> SyncRun:
+    """Make a run this worker's: whoever had it before saves nothing from here on. RowChanged."""
+    turn = run.turn + 1
+    # Who asks for everybody anew is not told of those who were deleted since it was asked for before.
+    since = run.since if run.link else turn
+    return context.runs.save(replace(run, turn=turn, since=since, progress_at=context.clock()))
 
 
 def _work(context: SyncContext, run: SyncRun) -> None:
