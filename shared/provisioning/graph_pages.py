@@ -107,11 +107,10 @@ def fetch_page(client: GraphClient, base_url: str, link: str) -> DeltaPage:
     path, _, query = link.partition("?")
     params: Mapping[str, str] | str = query if link else {"$select": SELECT}
     answer = _parse(client.get_json(path or START, params, check=_parse))
-    return DeltaPage(
-        [_entry(user) for user in answer.value],
-        _below(base_url, answer.next_link or answer.delta_link),
-        complete=bool(answer.delta_link),
-    )
+    following = _below(base_url, answer.next_link or answer.delta_link)
+    if answer.next_link and following == link:
+        raise ContractBroken(PARTNER, "the link to the next page leads to the same page again")
+    return DeltaPage([_entry(user) for user in answer.value], following, complete=bool(answer.delta_link))
 
 
 def _parse(answer: object) -> _Answer:

@@ -279,6 +279,14 @@ def test_a_link_that_leads_elsewhere_is_not_followed(link: str) -> None:
     assert world.pull().status is SyncStatus.FAILED
 
 
+def test_a_page_that_leads_to_itself_is_not_read_for_ever() -> None:
+    world = World(people=5)
+    world.change = lambda answer: answer | {"@odata.nextLink": f"{BASE_URL}/users/delta?$skiptoken=0.5.2"}
+    run = world.pull()
+    assert (run.status, run.pages) == (SyncStatus.FAILED, 1)
+    assert "same page" in run.failure
+
+
 def test_a_link_is_sent_as_it_came() -> None:
     world = World()
     opaque = "$deltatoken=oEcOy%2BSpF_hW==-mTIU%20ZB&x=$y(z)"
