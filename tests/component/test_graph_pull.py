@@ -160,6 +160,19 @@ def test_everybody_is_pulled_then_what_changed(pulling: Pulling) -> None:
     assert listed["metadata"]["nextPageToken"]
 
 
+def test_a_pull_costs_a_few_transactions_for_each_user_and_hardly_any_when_nothing_changed(pulling: Pulling) -> None:
+    count = pulling.hub.storage_account.transactions
+
+    def cost(body: Any = None) -> int:
+        before = count.total
+        assert pulling.pull(body)["status"] == "Succeeded"
+        return count.total - before
+
+    assert cost() <= 4 * PEOPLE + 30
+    assert cost() <= 20
+    assert cost({"full": True}) <= 4 * PEOPLE + 30
+
+
 def test_a_link_that_graph_forgot_lets_everybody_be_read_again(pulling: Pulling) -> None:
     pulling.pull()
     graph = pulling.sandbox.graph
