@@ -142,8 +142,9 @@ class Stack:
         environment = {**os.environ, **self._given}
         environment["AzureWebJobsStorage"] = self.azurite.connection_string
         environment["HUB_NOTIFICATION_URL"] = f"{self.sandbox_url}/notifications"
-        for partner in ("ERP", "HR", "PAYROLL", "SALES"):
-            environment[f"{partner}_BASE_URL"] = f"{self.sandbox_url}/{partner.lower()}"
+        for partner in ("ERP", "HR", "PAYROLL", "SALES", "GRAPH"):
+            version = "/v1.0" if partner == "GRAPH" else ""
+            environment[f"{partner}_BASE_URL"] = f"{self.sandbox_url}/{partner.lower()}{version}"
             environment[f"{partner}_TOKEN_URL"] = f"{self.sandbox_url}/identity/oauth2/v2.0/token"
         environment["SFTP_PORT"] = str(self.ports["sftp"])
         environment["MAIL_SMTP_PORT"] = str(self.ports["mail"])

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from shared.kernel.file_transfer import FileTransfer
     from shared.orders.intake import OrderIntake
     from shared.payroll.context import PayrollContext
+    from shared.provisioning.context import SyncContext
     from shared.provisioning.directory import Directory
 
 _HEALTH_DEADLINE = 5.0
@@ -270,6 +271,13 @@ class Hub:
         return build(self)
 
     @cached_property
+    def user_sync(self) -> "SyncContext":
+        """What the pull of users works with (INC-33). Conflict where there is no Microsoft Graph."""
+        from shared.wiring.graph import build
+
+        return build(self)
+
+    @cached_property
     def leases(self) -> Leases:
         """Lets one worker at a time do a piece of work."""
         return Leases(self.tables, self.tenant, clock=self.clock)
@@ -307,7 +315,7 @@ class Hub:
             Check("timers", lambda: probe_timers(self.timer_runs.heartbeats(), self.clock())),
             Check("erp", lambda: self.erp_health()),
             *(Check(name, partial(self._circuit, name)) for name in ADAPTERS if name != "erp"),
-            *self._sales_check(),
+            *self._optional_checks(),
             *self._vault_check(),
         )
         try:
@@ -343,9 +351,11 @@ class Hub:
         if self.settings.has_vault:
             yield Check(VAULT, lambda: self.vault.probe(self.settings.hub.page_token_secret.path))
 
-    def _sales_check(self) -> Iterator[Check]:
-        if self.settings.has_sales:
-            yield Check("sales", partial(self._circuit, "sales"))
+    def _optional_checks(self) -> Iterator[Check]:
+        """Yield the checks of the partners that a hub need not have."""
+        for name, is_set in (("sales", self.settings.has_sales), ("graph", self.settings.has_graph)):
+            if is_set:
+                yield Check(name, partial(self._circuit, name))
 
     def _erp_answers(self) -> str | None:
         state = self.erp_breaker.state()

@@ -28,6 +28,7 @@ TABLES = (
     "HrSyncRuns",
     "ScimUsers",
     "ScimGroups",
+    "ProvisioningSyncs",
     "MailLog",
     "DeadLetters",
     "Heartbeats",

@@ -21,6 +21,7 @@ var queues = [
   'hr-events'
   'calculation-requests'
   'payroll-exports'
+  'provisioning-syncs'
 ]
 
 resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {

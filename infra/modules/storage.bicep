@@ -46,6 +46,7 @@ var tables = [
   'HrSyncRuns'
   'ScimUsers'
   'ScimGroups'
+  'ProvisioningSyncs'
   'MailLog'
   'DeadLetters'
   'Heartbeats'

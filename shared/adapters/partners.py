@@ -14,7 +14,14 @@ from shared.adapters.resilience.policies import policy_of
 from shared.adapters.resilience.rate_limit import TokenBucket
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.resilience.retry_budget import RetryBudget
-from shared.adapters.settings import ErpSettings, HrSettings, PayrollSettings, SalesSettings, SftpSettings
+from shared.adapters.settings import (
+    ErpSettings,
+    GraphSettings,
+    HrSettings,
+    PayrollSettings,
+    SalesSettings,
+    SftpSettings,
+)
 from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.sftp import SftpServer, SftpTransfer
 from shared.adapters.telemetry.partner_calls import PartnerCalls
@@ -25,7 +32,7 @@ from shared.kernel.table import Tables
 ADAPTERS = ("erp", "hr", "payroll", SFTP, "e-mail", "notifications")
 """The adapter IDs of all partners."""
 
-OAuthPartner = ErpSettings | HrSettings | PayrollSettings | SalesSettings
+OAuthPartner = ErpSettings | GraphSettings | HrSettings | PayrollSettings | SalesSettings
 
 
 class Partners:
@@ -60,7 +67,7 @@ class Partners:
         return never_called | stored_circuits(self._tables, self._tenant)
 
     def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker) -> PartnerClient:
-        """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales` (INC-02)."""
+        """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales`, `graph`."""
         policy = policy_of(partner)
         retry = replace(policy.retry, first_delay=settings.retry_first_delay)
         return self.client(

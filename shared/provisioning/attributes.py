@@ -73,6 +73,7 @@ def _link(name: str, *references: str) -> Attribute:
 
 
 EXTERNAL_ID = Attribute("externalId", exact=True, indexed=True)
+USER_NAME = Attribute("userName", required=True, unique=True)
 _OF_THE_SERVER = (
     Attribute("id", exact=True),
     Attribute("schemas", "reference", multi=True, references=("uri",)),
@@ -100,7 +101,7 @@ USER = Kind(
     "Somebody who may sign in",
     (
         EXTERNAL_ID,
-        Attribute("userName", required=True, unique=True),
+        USER_NAME,
         Attribute("name", "complex", parts=_NAME),
         *_texts("displayName", "nickName", "title", "userType", "preferredLanguage", "locale", "timezone"),
         _link("profileUrl", "external"),

@@ -4,6 +4,7 @@ Tables ScimUsers and ScimGroups, partition tenant:
   `resource|ID`                    the attributes as compressed JSON in parts of a cell's size, version, times
   `name|digest`                    of a userName, without case: who has it
   `index|attribute|digest|ID`      of an externalId, or a group's displayName: who has it, may be several
+  `graph|object ID`                what the pull from Microsoft Graph knows of a user (`graph_users`)
 
 **Nothing can stay half done.** All rows that a creation, a change or a deletion touches are of one partition and
 written in one transaction, so that whoever is killed, at whatever moment, leaves either all of them or none: a name
@@ -19,7 +20,7 @@ A row holds a group of 33,000 members; a larger one is refused as TooLarge.
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -110,30 +111,37 @@ class ResourceStore:
             if position is None:
                 return
 
-    def add(self, stored: Stored) -> None:
-        """Store a new resource. ScimRefused (uniqueness), TooLarge."""
+    def add(self, stored: Stored, also: Sequence[Operation] = ()) -> None:
+        """Store a new resource, and what is to be written with it. ScimRefused (uniqueness), TooLarge."""
         kept = self._beside(stored)
         rows: list[Operation] = [Insert(_key(stored), _values(stored)), *(Insert(key, kept[key]) for key in kept)]
         try:
-            self._write(rows)
+            self._write([*rows, *also])
         except ScimRefused:
             if self.find(stored.resource_id) is None:
                 raise
 
-    def replace(self, before: Stored, after: Stored) -> None:
-        """Store a new version. RowChanged when it is not as read, ScimRefused (uniqueness), TooLarge."""
+    def replace(self, before: Stored, after: Stored, also: Sequence[Operation] = ()) -> None:
+        """Store a new version, and what is to be written with it.
+
+        RowChanged when it is not as read, ScimRefused (uniqueness), TooLarge.
+        """
         old, new = self._beside(before), self._beside(after)
         self._write(
             [
                 Replace(_key(before), _values(after), before.etag),
                 *(Delete(key) for key in old if key not in new),
                 *(Insert(key, new[key]) for key in new if key not in old),
+                *also,
             ]
         )
 
-    def remove(self, stored: Stored) -> None:
-        """Remove a resource and what stands beside it. RowChanged when it is not as read."""
-        self._write([Delete(_key(stored), stored.etag), *map(Delete, self._beside(stored))])
+    def remove(self, stored: Stored, also: Sequence[Operation] = ()) -> None:
+        """Remove a resource and what stands beside it, and write what is to be written with that.
+
+        RowChanged when it is not as read.
+        """
+        self._write([Delete(_key(stored), stored.etag), *map(Delete, self._beside(stored)), *also])
 
     def _beside(self, stored: Stored) -> dict[str, dict[str, Value]]:
         """Return the rows by which a resource is found: key and values."""

@@ -142,7 +142,7 @@ def test_health_tells_of_storage_queues_and_erp(stack: Stack) -> None:
     answer = requests.get(f"{stack.host_url}/api/v1/health", timeout=10)
     data = answer.json()["data"]
     assert answer.status_code == 200
-    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications", "sales"}
+    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications", "sales", "graph"}
     assert {check["name"] for check in data["checks"]} == {"storage", "queues", "timers", *partners}
     for probe in ("liveness", "readiness", "startup"):
         assert requests.get(f"{stack.host_url}/api/v1/health/{probe}", timeout=10).status_code == 200
@@ -218,6 +218,22 @@ def test_a_demo_that_is_stopped_leaves_no_process_behind(tmp_path: Path, number:
         demo.send_signal(number)
         assert demo.wait(30) == code
     until(lambda: not any(child.is_running() for child in children))
+
+
+def test_users_are_pulled_from_microsoft_graph(admin: HubClient) -> None:
+    """INC-33: by the route and the queue, into the directory that SCIM shows."""
+    run_id = admin.call("POST", "/admin/provisioning/syncs")["runId"]
+
+    def ended() -> Any:
+        run = admin.call("GET", f"/admin/provisioning/syncs/{run_id}")
+        return run if run["status"] != "Running" else None
+
+    run = until(ended)
+    assert (run["status"], run["fullSync"], run["created"]) == ("Succeeded", True, 30)
+    headers = {"Authorization": admin.session.headers["Authorization"]}
+    users = requests.get(f"{admin.base}/scim/v2/Users", headers=headers, timeout=30).json()
+    there = admin.ask_sandbox("GET", "/graph/ledger")["users"]
+    assert {one["externalId"] for one in users["Resources"]} == {one["id"] for one in there}
 
 
 def _answers(port: int) -> bool:

@@ -69,6 +69,7 @@ SECRETS: Mapping[str, SecretSetting] = {
     "SCIM_TOKEN": SecretSetting("scim", "token", _opaque_token, several=True),
     "PAYROLL_CLIENT_SECRET": SecretSetting("payroll", "client-secret"),
     "SALES_CLIENT_SECRET": SecretSetting("sales", "client-secret"),
+    "GRAPH_CLIENT_SECRET": SecretSetting("graph", "client-secret"),
     "SFTP_PRIVATE_KEY": SecretSetting("payroll-sftp", "private-key"),
     "SFTP_PASSWORD": SecretSetting("payroll-sftp", "password"),
     "MAIL_SMTP_PASSWORD": SecretSetting("e-mail", "smtp-password"),

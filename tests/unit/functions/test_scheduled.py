@@ -89,7 +89,7 @@ def test_a_missing_timer_writes_the_line_that_the_alert_watches_for(
     with caplog.at_level(logging.ERROR):
         timed.fire("MeasureHub")
     missing = {record.__dict__["timer"] for record in caplog.records if record.__dict__.get("alert") == "high"}
-    assert missing == {"MeasureHub", "WatchImports", "ResumeHrEvents", "ExportPayroll"}
+    assert missing == {"MeasureHub", "WatchImports", "ResumeHrEvents", "ExportPayroll", "SyncUsers"}
     (check,) = timed.hub.health.run(["timers"])
     assert "ExportPayroll" in check.reason
 

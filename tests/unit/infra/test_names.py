@@ -34,9 +34,9 @@ NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
 """Kept out of logs by the code, though it opens nothing: local authentication is off."""
 
 
-WHERE_USED = {"SALES_BASE_URL", "SALES_CLIENT_ID"}
-"""Required where the hub takes orders in, and a hub need not: the hub checks that, the type cannot."""
-EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL", "SALES_TOKEN_URL"}
+WHERE_USED = {"SALES_BASE_URL", "SALES_CLIENT_ID", "GRAPH_CLIENT_ID"}
+"""Required where the hub takes orders in or pulls users, and a hub need not: the hub checks that, the type cannot."""
+EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL", "SALES_TOKEN_URL", "GRAPH_TOKEN_URL"}
 """Required unless the partner's authority is given: the hub checks that, the type cannot."""
 
 
