@@ -46,13 +46,30 @@ _KINDS = {
 class CountingTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exports it untyped
     """Sends over a pool of connections and reports each request, also the retried ones, by service and kind."""
 
-    def __init__(self, service: str, count: Callable[[str, str], None], ca_bundle: str | None = None) -> None:
-        """Open no connection yet. Proxies of the environment are not used: storage is a neighbour."""
+    def __init__(
+        self,
+        service: str,
+        count: Callable[[str, str], None],
+        *,
+        connect: float,
+        read: float,
+        ca_bundle: str | None = None,
+    ) -> None:
+        """Open no connection yet. `connect` and `read` are timeouts in seconds: clients give none to a given transport.
+
+        Proxies of the environment are not used: storage is a neighbour.
+        """
         session = Session()
         session.trust_env = False
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE))
-        super().__init__(session=session, session_owner=False, connection_verify=ca_bundle or True)
+        super().__init__(
+            session=session,
+            session_owner=False,
+            connection_timeout=connect,
+            read_timeout=read,
+            connection_verify=ca_bundle or True,
+        )
         self._service = service
         self._count = count
         self._kinds = [(re.compile(pattern), kind) for pattern, kind in _KINDS[service]]
