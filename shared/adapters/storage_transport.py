@@ -83,7 +83,7 @@ class CountingTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exp
         try:
             return self._send_once(request, options)
         except ServiceResponseError as error:
-            if not isinstance(_root(error), ConnectionResetError | RemoteDisconnected | BrokenPipeError):
+            if not isinstance(root_of(error), ConnectionResetError | RemoteDisconnected | BrokenPipeError):
                 raise
         return self._send_once(request, options)
 
@@ -95,9 +95,8 @@ class CountingTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exp
         return super().send(request, **options)
 
 
-def _root(error: BaseException) -> BaseException:
-    """Return the error of the socket beneath the layers that wrap it."""
-    inner = next((item for item in (error.__cause__, error.__context__) if item is not None), None)
-    if inner is None:
-        inner = next((item for item in error.args if isinstance(item, BaseException)), None)
-    return _root(inner) if inner is not None else error
+def root_of(error: BaseException) -> BaseException:
+    """Return the error of the socket beneath the layers that wrap it: the SDK's, those of requests and urllib3."""
+    beneath = (error.__cause__, error.__context__, getattr(error, "inner_exception", None), *error.args)
+    inner = next((one for one in beneath if isinstance(one, BaseException)), None)
+    return root_of(inner) if inner is not None else error

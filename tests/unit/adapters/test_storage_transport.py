@@ -1,4 +1,4 @@
-"""How long a request to storage is waited for."""
+"""How long a request to storage is waited for, and which one is sent once more."""
 
 import json
 import socket
@@ -9,7 +9,8 @@ import pytest
 
 from local.host.configuration import duration
 from shared.adapters.storage_account import Patience, StorageAccount
-from tests.unit.adapters.loopback import Loopback
+from shared.adapters.table_requests import TableRequests
+from tests.unit.adapters.loopback import Loopback, answer, reset
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = Patience(retries=0, unanswered_retries=0, connect=1, read=0.2)
@@ -47,3 +48,13 @@ def test_three_silent_operations_in_a_row_end_before_the_function_is_ended_from_
     pauses = 30.0  # more than 0 + 1.6 + 3.2 + 6.4 s between tries of tables; 1 + 3 + 5 + 9 s of blobs and queues
     limit = duration(json.loads((ROOT / "host.json").read_text())["functionTimeout"])
     assert 3 * (max(unanswered, unreachable) + pauses) < limit
+
+
+def test_a_request_on_a_connection_that_was_closed_meanwhile_is_sent_once_more() -> None:
+    """Also a POST, which the SDK does not repeat."""
+    row = answer(201, b"{}", headers={"ETag": 'W/"1"'})
+    with Loopback(reset, row) as partner:
+        account = account_at(partner.url, SHORT)
+        assert TableRequests(account).send("POST", "Sales", content=b"{}").status == 201
+        assert len(partner.requests) == 2
+        assert account.transactions.snapshot() == {"tables.insert": 2}
