@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.blob_names import check_container_name, quoted_etag
 from shared.adapters.storage_account import StorageAccount
+from shared.adapters.storage_errors import passing_named
 from shared.kernel.blob import BlobChanged, BlobInfo, BlobMissing
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
 
+SERVICE = "blobs"
 PIECE = 4 * 1024 * 1024
 """Bytes of one range: a blob of any size is streamed in the memory of one piece."""
 
@@ -29,7 +31,10 @@ class AzureBlobs:
 
 
 class AzureContainer:
-    """One container. One that is missing reads as empty and is created by the first write."""
+    """One container. One that is missing reads as empty and is created by the first write.
+
+    StorageUnavailable from every operation, when blobs are not to be had.
+    """
 
     def __init__(self, account: StorageAccount, name: str) -> None:
         """Keep account and name."""
@@ -101,8 +106,9 @@ class AzureContainer:
 
         container = self._account.blobs.get_container_client(self._name)
         try:
-            for blob in container.list_blobs(name_starts_with=prefix, include=["metadata"]):
-                yield BlobInfo(blob.name, blob.size, quoted_etag(blob.etag), dict(blob.metadata or {}))
+            with passing_named(SERVICE):
+                for blob in container.list_blobs(name_starts_with=prefix, include=["metadata"]):
+                    yield BlobInfo(blob.name, blob.size, quoted_etag(blob.etag), dict(blob.metadata or {}))
         except ResourceNotFoundError:
             return
 
@@ -122,7 +128,8 @@ class AzureContainer:
         from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
         try:
-            yield
+            with passing_named(SERVICE):
+                yield
         except ResourceNotFoundError:
             raise BlobMissing(f"{self._name}/{name}") from None
         except (ResourceExistsError, ResourceModifiedError):

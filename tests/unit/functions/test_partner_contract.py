@@ -10,7 +10,7 @@ from functions.answering import ApiRequest
 from functions.partner_contract import respond_to_partner
 from shared.access.routes import ROUTES
 from shared.hub import Hub, replaced_hub
-from shared.kernel.errors import HubError, NetworkFailure, Unauthenticated
+from shared.kernel.errors import HubError, NetworkFailure, StorageUnavailable, Unauthenticated
 from shared.workforce.receive import Receipt
 
 ROUTE = next(route for route in ROUTES if route.function == "ReceiveHrEvent")
@@ -30,9 +30,10 @@ def answer(error: Exception) -> func.HttpResponse:
     [
         (Unauthenticated("wrong signature"), 401, "Unauthenticated"),
         (NetworkFailure("storage", "gone"), 500, NetworkFailure.code),
+        (StorageUnavailable("tables", "does not answer"), 500, "StorageUnavailable"),
         (ZeroDivisionError("a defect"), 500, "InternalError"),
     ],
-    ids=["refused", "passing failure", "defect"],
+    ids=["refused", "passing failure", "storage is away", "defect"],
 )
 def test_each_failure_is_one_line_that_an_alert_counts(
     error: HubError | ZeroDivisionError, status: int, reason: str, caplog: pytest.LogCaptureFixture
