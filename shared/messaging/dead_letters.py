@@ -87,6 +87,8 @@ class DeadLetters:
                 continue
             try:
                 self.resubmit(row.key, str(row.values["resubmittedBy"]))
+            except StorageUnavailable:
+                raise
             except HubError as error:
                 _log.error("dead letter %s cannot be sent again: %s", row.key, error.code)
             else:
