@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shared.kernel.blob import MAX_FILE_BYTES
 from shared.kernel.clock import business_day
 from shared.kernel.errors import DataRefused, InvalidRequest
 from shared.sales.context import ImportContext
@@ -17,17 +18,18 @@ class DroppedFile:
 
     name: str
     etag: str
+    size: int
 
 
 def import_file(context: ImportContext, name: str) -> str | None:
     """Start the import of a file; None when it is gone. Idempotent by the file's name and ETag.
 
-    A file that does not say what it is about becomes a failed run and goes to quarantine.
+    A file that is too large, or does not say what it is about, becomes a failed run and goes to quarantine.
     """
     info = context.inbox.info(name)
     if info is None:
         return None
-    file = DroppedFile(name, info.etag)
+    file = DroppedFile(name, info.etag, info.size)
     key = f"file|{file.name}|{file.etag}"
     result = context.once.run("import-file", key, lambda: {"runId": _start(context, file)})
     return str(result["runId"])
@@ -35,6 +37,7 @@ def import_file(context: ImportContext, name: str) -> str | None:
 
 def _start(context: ImportContext, file: DroppedFile) -> str:
     try:
+        _check_size(file)
         day = day_of_file(context.inbox, file.name, file.etag, context.rules.time_zone)
         return start_import(
             context,
@@ -42,6 +45,12 @@ def _start(context: ImportContext, file: DroppedFile) -> str:
         )
     except (DataRefused, InvalidRequest) as error:
         return _refuse(context, file, DataRefused(error.message))
+
+
+def _check_size(file: DroppedFile) -> None:
+    if file.size > MAX_FILE_BYTES:
+        text = f"file {file.name!r} has {file.size} bytes, at most {MAX_FILE_BYTES} are accepted"
+        raise DataRefused(f"{text}: split it by stores")
 
 
 def _refuse(context: ImportContext, file: DroppedFile, error: DataRefused) -> str:

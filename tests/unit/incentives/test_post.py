@@ -245,6 +245,19 @@ def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: b
     assert world.told() == [("calculations-file.refused", {"file": name, "reason": reason})]
 
 
+def test_a_file_that_is_too_large_goes_to_quarantine_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(name: str, *, etag: str | None = None) -> bytes:
+        raise AssertionError(f"{name} {etag} is read whole")
+
+    world = a_world()
+    monkeypatch.setattr("shared.incentives.inbox.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(world.context.inbox, "read", read)
+    assert drop(world, "large.csv", b"eleven bytes"[:11]) == 0
+    assert report(world, "large.csv")["reason"] == "the file has 11 bytes, at most 10 are accepted"
+    assert world.context.quarantine.read("large.csv") == b"eleven byte"
+    assert world.context.inbox.info("large.csv") is None
+
+
 def test_a_file_that_is_gone_is_no_error() -> None:
     assert take_in_file(a_world().context, "gone.csv") == 0
 

@@ -326,6 +326,25 @@ def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: b
     assert world.context.inbox.info(name) is None
 
 
+def test_a_file_that_is_too_large_goes_to_quarantine_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INC-09: it is told by its properties, and moved piece by piece."""
+
+    def read(name: str, *, etag: str | None = None) -> bytes:
+        raise AssertionError(f"{name} {etag} is read whole")
+
+    world, content = World(), f"{HEADER}\r\n{row(1)}\r\n".encode()
+    monkeypatch.setattr("shared.sales.files.MAX_FILE_BYTES", len(content))
+    assert drop(world, "2025-01-15.csv", content).status is not RunStatus.FAILED
+    monkeypatch.setattr(world.context.inbox, "read", read)
+    failed = drop(world, "large.csv", content + b"x")
+    assert (failed.status, failed.pages) == (RunStatus.FAILED, 0)
+    assert f"at most {len(content)} are accepted" in failed.failure
+    assert world.context.quarantine.read(f"{failed.run_id}/large.csv") == content + b"x"
+    report = json.loads(world.context.quarantine.read(f"{failed.run_id}/large.csv.report.json"))
+    assert report["reason"] == failed.failure
+    assert world.context.inbox.info("large.csv") is None
+
+
 def test_the_same_file_twice_is_one_run_and_a_new_version_another() -> None:
     """INC-09: events come at least once."""
     world = World()
