@@ -8,20 +8,41 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext
+from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.post import Known, Posted, post, shown
 from shared.kernel.blob import MAX_FILE_BYTES, BlobInfo, BlobMissing
-from shared.kernel.errors import DataRefused
+from shared.kernel.errors import DataRefused, StorageUnavailable
 from shared.kernel.message import new_message
 
 _log = logging.getLogger(__name__)
 
 _MAX_RECORDS = 100_000
+FILE_MESSAGE = "calculation.file"
 _PORTION = 1000
 _FEW = 20
 
 
 def take_in_file(context: IncentiveContext, name: str) -> int:
+    """Take in a file that the host tells of; where storage is away, a message does it later. As `take_in_file_now`.
+
+    The host would call again at once, and give the file up after five times.
+    """
+    try:
+        return take_in_file_now(context, name)
+    except StorageUnavailable:
+        message = new_message(
+            message_id=context.new_id(),
+            message_type=FILE_MESSAGE,
+            tenant=context.tenant,
+            now=context.clock(),
+            subject=name,
+            data={"file": name},
+        )
+        context.queues.send(CALCULATION_QUEUE, message, delay=StorageUnavailable.retry_after)
+        return 0
+
+
+def take_in_file_now(context: IncentiveContext, name: str) -> int:
     """Store the calculations of a file, return how many were taken in; 0 when it is gone. Idempotent by its records.
 
     Refused records go to `calculations-quarantine` as `<name>.report.json`; a file that is none goes there whole.

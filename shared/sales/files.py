@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from shared.kernel.blob import MAX_FILE_BYTES
 from shared.kernel.clock import business_day
-from shared.kernel.errors import DataRefused, InvalidRequest
-from shared.sales.context import ImportContext
+from shared.kernel.errors import DataRefused, InvalidRequest, StorageUnavailable
+from shared.kernel.message import new_message
+from shared.sales.context import IMPORT_QUEUE, ImportContext
 from shared.sales.file_source import day_of_file
 from shared.sales.outcome import fail_run
 from shared.sales.runs import ImportRun, Trigger
 from shared.sales.start import StartRequest, start_import
+
+FILE_MESSAGE = "import.file"
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,26 @@ class DroppedFile:
 
 
 def import_file(context: ImportContext, name: str) -> str | None:
+    """Import a file that the host tells of; where storage is away, a message does it later. As `import_file_now`.
+
+    The host would call again at once, and give the file up after five times.
+    """
+    try:
+        return import_file_now(context, name)
+    except StorageUnavailable:
+        message = new_message(
+            message_id=context.new_id(),
+            message_type=FILE_MESSAGE,
+            tenant=context.tenant,
+            now=context.clock(),
+            subject=name,
+            data={"file": name},
+        )
+        context.queues.send(IMPORT_QUEUE, message, delay=StorageUnavailable.retry_after)
+        return None
+
+
+def import_file_now(context: ImportContext, name: str) -> str | None:
     """Start the import of a file; None when it is gone. Idempotent by the file's name and ETag.
 
     A file that is too large, or does not say what it is about, becomes a failed run and goes to quarantine.
