@@ -29,6 +29,7 @@ from shared.kernel.errors import (
     InvalidRequest,
     NotFound,
     PartnerUnavailable,
+    StorageUnavailable,
     TooLarge,
     Unauthenticated,
 )
@@ -190,7 +191,7 @@ def _refused(hub: Hub, route: Route, request_id: str, error: HubError) -> func.H
                 headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{error.message}"'
         case ConfigurationError():
             status, details = 500, error.problems
-        case PartnerUnavailable() | CircuitOpen() | Busy():
+        case PartnerUnavailable() | CircuitOpen() | Busy() | StorageUnavailable():
             status = 503
             headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
         case _:

@@ -13,7 +13,15 @@ from functions.answering import ApiRequest, admit, observed, request_id_of, stan
 from shared.access.routes import Contract, Route, methods_of
 from shared.hub import Hub, current_hub
 from shared.kernel.envelope import plain
-from shared.kernel.errors import Busy, CallerError, CircuitOpen, HubError, PartnerUnavailable, Unauthenticated
+from shared.kernel.errors import (
+    Busy,
+    CallerError,
+    CircuitOpen,
+    HubError,
+    PartnerUnavailable,
+    StorageUnavailable,
+    Unauthenticated,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +108,7 @@ def _scim_refused(error: CallerError) -> PartnerAnswer:
 
 
 def _scim_failed(error: HubError | None, request_id: str) -> PartnerAnswer:
-    if isinstance(error, PartnerUnavailable | CircuitOpen | Busy):
+    if isinstance(error, PartnerUnavailable | CircuitOpen | Busy | StorageUnavailable):
         return scim_error(503, error.message, "", {"Retry-After": str(max(1, math.ceil(error.retry_after or 1)))})
     return scim_error(500, f"something went wrong here: quote {request_id}", "", {})
 

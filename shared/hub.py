@@ -163,7 +163,13 @@ class Hub:
         """Processes queued messages."""
         delays = self.settings.hub.message_retry_delays
         return MessageProcessor(
-            self.queues, self.dead_letters, self.tenant, self.clock, delays, observe=self.work.message
+            self.queues,
+            self.dead_letters,
+            self.tenant,
+            self.clock,
+            delays,
+            observe=self.work.message,
+            sleep=self.sleep,
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from functions.partner_contract import PartnerAnswer, respond_to_partner
 from shared.access.principal import ADMIN, Principal
 from shared.access.routes import ROUTES, Route
 from shared.hub import Hub, replaced_hub
-from shared.kernel.errors import Busy, HubError, NetworkFailure, NotFound, Unauthenticated
+from shared.kernel.errors import Busy, HubError, NetworkFailure, NotFound, StorageUnavailable, Unauthenticated
 from shared.provisioning.refusal import ScimRefused
 
 WEBHOOK, SCIM = (next(one for one in ROUTES if one.function == name) for name in ("ReceiveHrEvent", "ListUsers"))
@@ -40,9 +40,10 @@ def answer(error: Exception, route: Route = WEBHOOK) -> func.HttpResponse:
     [
         (Unauthenticated("wrong signature"), 401, "Unauthenticated"),
         (NetworkFailure("storage", "gone"), 500, NetworkFailure.code),
+        (StorageUnavailable("tables", "does not answer"), 500, "StorageUnavailable"),
         (ZeroDivisionError("a defect"), 500, "InternalError"),
     ],
-    ids=["refused", "passing failure", "defect"],
+    ids=["refused", "passing failure", "storage is away", "defect"],
 )
 def test_each_failure_is_one_line_that_an_alert_counts(
     error: HubError | ZeroDivisionError, status: int, reason: str, caplog: pytest.LogCaptureFixture
@@ -64,10 +65,21 @@ def test_each_failure_is_one_line_that_an_alert_counts(
         (NetworkFailure("storage", "gone"), 503, None, ("Retry-After", "1")),
         (NetworkFailure("storage", "slower", retry_after=6.5), 503, None, ("Retry-After", "7")),
         (Busy("others", retry_after=1), 503, None, ("Retry-After", "1")),
+        (StorageUnavailable("tables", "does not answer"), 503, None, ("Retry-After", "30")),
         (HubError("a defect"), 500, None, None),
         (ZeroDivisionError("a defect with a name"), 500, None, None),
     ],
-    ids=["refused", "no token", "nothing there", "passing", "passing, later", "busy", "ours", "defect"],
+    ids=[
+        "refused",
+        "no token",
+        "nothing there",
+        "passing",
+        "passing, later",
+        "busy",
+        "storage is away",
+        "ours",
+        "defect",
+    ],
 )
 def test_scim_is_told_in_its_own_words_and_no_alert_of_the_hub_counts_it(
     error: Exception,
