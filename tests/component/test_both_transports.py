@@ -12,11 +12,6 @@ import requests
 
 from local.client import HubClient
 from local.processes import Stack
-from shared.adapters.blobs import AzureBlobs
-from shared.adapters.queues import StorageQueues
-from shared.adapters.service_bus import ServiceBusQueues
-from shared.adapters.service_bus_namespace import ServiceBusNamespace
-from shared.adapters.storage_account import StorageAccount
 from shared.kernel.clock import utc_now
 from shared.kernel.message import Queues, new_message
 from tests.waiting import until
@@ -47,16 +42,10 @@ def admin(stack: Stack) -> HubClient:
 
 
 @pytest.fixture
-def queues(stack: Stack, broker: str) -> Iterator[Queues]:
+def queues(stack: Stack) -> Iterator[Queues]:
     """The hub's queues, for a test that puts something on them itself."""
-    account = StorageAccount(stack.azurite.connection_string)
-    blobs = AzureBlobs(account)
-    if not broker:
-        yield StorageQueues(account, blobs)
-        return
-    opened = ServiceBusQueues(ServiceBusNamespace(broker), blobs)
-    yield opened
-    opened.close()
+    with stack.queues() as opened:
+        yield opened
 
 
 def test_an_import_by_the_api_runs_to_the_cent(admin: HubClient) -> None:
