@@ -221,6 +221,8 @@ def stack(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
     options, logs = ("--records", "50", "--employees", "20"), tmp_path_factory.mktemp("logs")
     with Stack(settings=SETTINGS, service_bus=broker, sandbox_options=options, logs=logs) as running:
         yield running
+        # Asked to end, it would finish what runs: for a timer's run that was killed, its next one waits a minute.
+        running.kill_host()
 
 
 def test_the_running_host_killed_at_random_moments_of_its_exports(stack: Stack) -> None:
