@@ -58,7 +58,8 @@ class StoredTimerRuns:
         """Do a timer's work, once for each due time; tell whether it was done here.
 
         While another instance is at it, this one waits: for its success, or to take the work over when it failed or
-        was killed; unless the timer is due again before that would be certain. A run longer than the lease may be done twice at once, which every timer's work bears.
+        was killed; unless the timer is due again before that would be certain. A run longer than the lease may be
+        done twice at once, which every timer's work bears.
         """
         began = self._clock()
         due = timer.due(began)
