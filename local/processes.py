@@ -19,7 +19,7 @@ from local.host.configuration import load_settings
 from local.orphan_guard import end_with_parent
 from shared.adapters.storage_account import StorageAccount
 from shared.kernel.message import Queues
-from shared.kernel.transport import Transport
+from shared.kernel.transport import Transport, chosen_transport
 from shared.provision import provision
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +99,11 @@ class Stack:
     ) -> None:
         """Stop everything."""
         self._stop()
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the hub's messages."""
+        return chosen_transport(self._environment())
 
     @contextmanager
     def queues(self) -> Iterator[Queues]:

@@ -60,6 +60,7 @@ def main() -> int:
         with Stack(settings=settings, sandbox_options=options) as stack:
             started = time.monotonic() - began
             report = _play(console, stack, given.date.replace(day=1), faults=bool(given.faults))
+            report["queues"] = stack.transport.value
     except StartError as error:
         console.print(f"[red]{error}")
         return 1
@@ -90,6 +91,7 @@ def _print(console: Console, report: dict[str, Any]) -> None:
     table = Table(title=f"What happened in {report['period']}", show_header=False)
     sent, sync = people["deliveries"], people["sync"]
     for name, value in (
+        ("queues", report["queues"]),
         ("HR events", f"{sent['events']}, delivered {sent['sent']} times, {sent['duplicates']} known already"),
         ("full sync", ", ".join(f"{name} {sync[name]}" for name in ("created", "updated", "terminated", "unchanged"))),
         ("imports", f"{imports['runs']} days, {imports['recordsRead']} records read, {imports['accepted']} accepted"),
