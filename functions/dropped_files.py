@@ -44,6 +44,9 @@ INBOXES = (
     ),
 )
 
+POISON_QUEUE = "webjobs-blobtrigger-poison"
+"""The host's own, for both containers."""
+
 blueprint = func.Blueprint()
 
 
@@ -76,7 +79,7 @@ for _inbox in INBOXES:
 @blueprint.function_name(name="DeadLetterDroppedFiles")
 @blueprint.queue_trigger(
     arg_name="msg",
-    queue_name="webjobs-blobtrigger-poison",
+    queue_name=POISON_QUEUE,
     connection="AzureWebJobsStorage",
     data_type=func.DataType.BINARY,
 )
@@ -84,4 +87,20 @@ def dead_letter_dropped_files(msg: func.QueueMessage) -> None:
     """Keep the name of a dropped file whose import could not even be started. Idempotent by name and ETag."""
     from shared.hub import current_hub
 
-    current_hub().messages.record_crash_loop("erp-inbox", msg.get_body(), BROKER_DELIVERIES)
+    body = msg.get_body()
+    current_hub().messages.record_crash_loop(_container_of(body), body, BROKER_DELIVERIES)
+
+
+def _container_of(body: bytes) -> str:
+    """Return the container of a file that the host gave up: both triggers share one poison queue.
+
+    The host writes {FunctionId, BlobType, ContainerName, BlobName, ETag}; what does not say so is put under the
+    queue's own name.
+    """
+    import json
+
+    try:
+        container = json.loads(body)["ContainerName"]
+    except (ValueError, KeyError, TypeError):
+        return POISON_QUEUE
+    return container if container in [inbox.container for inbox in INBOXES] else POISON_QUEUE
