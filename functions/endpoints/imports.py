@@ -33,8 +33,10 @@ class MappingBody(BaseModel):
 
 
 class MappingsBody(BaseModel):
-    """`{"mappings": [{"erpEmployeeId": "E1", "employeeId": "H1"}]}`."""
+    """`{"mappings": [{"erpEmployeeId": "E1", "employeeId": "H1"}], "since": "2025-02-01"}`; the day is optional."""
 
+    model_config = ConfigDict(extra="forbid")
+    since: date | None = None
     mappings: list[MappingBody] = Field(min_length=1, max_length=1000)
 
 
@@ -89,10 +91,16 @@ def list_what_was_rejected(hub: Hub, request: ApiRequest) -> ApiResult:
 
 
 def put_mappings(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Map ERP employees; sales that were held for them are counted."""
-    mappings = {item.erpEmployeeId: item.employeeId for item in request.body(MappingsBody).mappings}
-    runs = map_employees(hub.sales, mappings)
-    return ApiResult({"mapped": len(mappings), "runsLookedAtAgain": sorted(runs)})
+    """Map ERP employees from a day on; sales of days that nobody owned before, held ones too, are counted."""
+    body = request.body(MappingsBody)
+    mappings = {item.erpEmployeeId: item.employeeId for item in body.mappings}
+    runs = map_employees(hub.sales, mappings, body.since)
+    found = hub.sales.mappings.find(mappings.keys())
+    owners = {
+        erp_id: [{"since": since.isoformat(), "employeeId": employee} for since, employee in one.turns.items()]
+        for erp_id, one in sorted(found.items())
+    }
+    return ApiResult({"mapped": len(mappings), "owners": owners, "runsLookedAtAgain": sorted(runs)})
 
 
 def _next(hub: Hub, query: str, position: str | None) -> dict[str, Any]:

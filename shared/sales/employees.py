@@ -1,52 +1,56 @@
-"""An ERP employee becomes known: held sales flow into SalesMetrics (INC-05)."""
+"""An ERP employee ID gets an owner, or another one: its sales go to whom they belong (INC-05)."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import date
 
+from shared.kernel.clock import business_day
 from shared.sales.context import ImportContext
+from shared.sales.mappings import Claims, MovedSales
 from shared.sales.outcome import enqueue_publish
+from shared.sales.owners import Claim, Owners
 
-QUEUED_AGAIN_AFTER = timedelta(minutes=15)
+_OPERATOR = "~operator"
 
 
-def map_employees(context: ImportContext, mappings: Mapping[str, str]) -> set[str]:
-    """Map ERP employee IDs to hub employees; return the runs that are looked at again. Idempotent by ERP employee.
+def map_employees(context: ImportContext, mappings: Mapping[str, str], since: date | None = None) -> set[str]:
+    """Map ERP employee IDs to hub employees from a business day on (today); return the runs that are looked at again.
 
-    An employee who was mapped to somebody else takes his sales of the last weeks along. Whoever dies before the runs
-    are queued leaves them to `resume_mappings`.
+    Idempotent by ERP employee. Days before stay with whom they belong to; with nobody: go to the employee, too.
     """
-    before = context.mappings.find(mappings.keys())
-    if all(before.get(erp_id) == employee for erp_id, employee in mappings.items()):
-        return _look_again(context, context.held.runs_holding(mappings.keys()))
-    change_id = context.new_id()
-    context.mappings.put(mappings, change_id, context.clock())
-    runs = context.held.runs_holding(mappings.keys())
-    if any(before.get(erp_id, employee) != employee for erp_id, employee in mappings.items()):
-        runs |= _runs_that_count(context)
-    _look_again(context, runs)
-    context.mappings.settle(change_id)
-    return runs
+    now = context.clock()
+    today = business_day(now, context.rules.time_zone)
+    known = context.mappings.find(mappings.keys())
+    claims = {
+        erp_id: [Claim(since or today, now, _OPERATOR, employee_id)]
+        for erp_id, employee_id in mappings.items()
+        if since or known.get(erp_id, Owners()).on(today) != employee_id
+    }
+    # Those that say nothing new are looked at, too: the process may have died before the runs were queued.
+    return learn_owners(context, {erp_id: claims.get(erp_id, []) for erp_id in mappings})
+
+
+def learn_owners(context: ImportContext, claims: Claims) -> set[str]:
+    """Take claims to ERP employee IDs in, whatever their order; return the runs that are looked at again. Idempotent.
+
+    Looked at again are the runs that hold sales of the IDs, and those of exactly the days that went to another owner.
+    """
+    return _look_again(context, context.mappings.learn(claims))
 
 
 def resume_mappings(context: ImportContext) -> int:
-    """Have every run looked at again for changes that were stored long ago and not followed up; return how many.
-
-    Idempotent: a run that is looked at again in vain stays as it is.
-    """
-    changes = list(context.mappings.pending(context.clock() - QUEUED_AGAIN_AFTER))
-    if changes:
-        _look_again(context, _runs_that_count(context) | context.held.runs())
-    for change_id in changes:
-        context.mappings.settle(change_id)
-    return len(changes)
+    """Look at what a process that died left behind; return of how many ERP employee IDs. Idempotent."""
+    moved = context.mappings.unsettled()
+    _look_again(context, moved)
+    return len(moved)
 
 
-def _look_again(context: ImportContext, runs: set[str]) -> set[str]:
+def _look_again(context: ImportContext, moved: Collection[MovedSales]) -> set[str]:
+    if not moved:
+        return set()
+    runs = context.held.runs_holding({one.erp_id for one in moved})
+    for days in {one.days for one in moved if one.days}:
+        runs |= {item.run_id for item in context.snapshots.between(days.first, days.last)}
     for run_id in sorted(runs):
         enqueue_publish(context, run_id, run_id, again=True)
+    context.mappings.settle(moved)
     return runs
-
-
-def _runs_that_count(context: ImportContext) -> set[str]:
-    today = context.clock().date()
-    return {item.run_id for day in context.snapshots.around(today).values() for item in day.snapshots}

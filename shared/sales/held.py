@@ -33,12 +33,6 @@ class HeldStore:
                 operations += [Put(key, _values(tally)) for key in _keys(run_id, erp_id)]
         write_all(self._table, self._tenant, operations)
 
-    def runs(self) -> set[str]:
-        """Return the runs that hold anything."""
-        prefix = join_key("run", "")
-        rows = self._table.query(self._tenant, key_from=prefix, key_before=prefix + AFTER, select=["transactions"])
-        return {split_key(row.key)[1] for row in rows}
-
     def runs_holding(self, erp_employee_ids: Collection[str]) -> set[str]:
         """Return the runs that hold sales of any of the ERP employees."""
         if not erp_employee_ids:

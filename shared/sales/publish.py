@@ -27,6 +27,7 @@ from shared.sales.outcome import (
     supersede_run,
 )
 from shared.sales.overlap import overlap_with_others, sales_in_newer_snapshots
+from shared.sales.owners import Owners
 from shared.sales.rejects import RejectWriter
 from shared.sales.runs import ImportRun, RunStatus
 from shared.sales.snapshots import DayOfSnapshots
@@ -164,18 +165,18 @@ def _bring_up_to_date(context: ImportContext, run: ImportRun, staged: StagedRun)
 def _map_employees(
     context: ImportContext, run: ImportRun, sales: SalesByEmployee
 ) -> tuple[SalesByEmployee, dict[str, Tally]]:
-    """Return the sums by hub employee, and what is held back by ERP employee.
+    """Return the sums by hub employee on the business day, and what is held back by ERP employee.
 
     What is held is stored before the mappings are read for the last time: so an employee who appears meanwhile is
     either seen here, or finds the run among those that hold sales of him.
     """
     erp_ids = {erp_id for erp_id, _ in sales}
-    mappings = context.mappings.find(erp_ids)
+    owners = context.mappings.find(erp_ids)
     while True:
         mapped: SalesByEmployee = {}
         held: dict[str, Tally] = {}
         for (erp_id, store), tally in sales.items():
-            if employee := mappings.get(erp_id):
+            if employee := owners.get(erp_id, Owners()).on(run.day):
                 mapped.setdefault((employee, store), Tally()).take_in(tally)
             else:
                 held.setdefault(erp_id, Tally()).take_in(tally)
@@ -184,7 +185,7 @@ def _map_employees(
         appeared = context.mappings.find(held.keys())
         if not appeared:
             return mapped, held
-        mappings |= appeared
+        owners |= appeared
 
 
 def _let_others_look_again(context: ImportContext, run: ImportRun, outcome: _Outcome) -> None:

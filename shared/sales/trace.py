@@ -34,11 +34,12 @@ def trace_sales(context: ImportContext, employee_id: str, period: str) -> list[T
     metrics = context.metrics.of_employee(period, employee_id)
     if metrics is None:
         return []
-    erp_ids = context.mappings.erp_ids_of(employee_id)
+    owned = context.mappings.owned_by(employee_id)
     traced: list[TracedDay] = []
     for day_text, stores in sorted(metrics.days.items()):
         day = date.fromisoformat(day_text)
         snapshots = context.snapshots.of_day(day)
+        erp_ids = [erp_id for erp_id, owners in owned.items() if owners.on(day) == employee_id]
         for store, cell in sorted(stores.items()):
             governing = snapshots.governing(store)
             run_id = governing.run_id if governing else ""

@@ -1,11 +1,15 @@
 """The workforce's context."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from shared.sales.employees import map_employees
+from shared.sales.employees import learn_owners
+from shared.sales.mappings import Claims
+from shared.sales.owners import Claim
 from shared.workforce.context import WorkforceContext, WorkforceRules
 from shared.workforce.deliveries import DeliveryStore
 from shared.workforce.employees import EmployeeStore
+from shared.workforce.erp_ids import ErpIdClaim
 from shared.workforce.sync_runs import SyncRunStore
 
 if TYPE_CHECKING:
@@ -33,5 +37,14 @@ def build(hub: "Hub") -> WorkforceContext:
         deliveries=DeliveryStore(tables.table("HrDeliveries"), hub.blobs.container("hr-events"), tenant),
         sync_runs=SyncRunStore(tables.table("HrSyncRuns"), tenant),
         seen=hub.blobs.container("hr-sync"),
-        became_known=lambda mappings: map_employees(hub.sales, mappings),
+        became_known=lambda told: learn_owners(hub.sales, claims_by_erp_id(told)),
     )
+
+
+def claims_by_erp_id(told: Collection[ErpIdClaim]) -> Claims:
+    """Return what the workforce tells of ERP IDs as the sales take it in."""
+    claims: dict[str, list[Claim]] = {}
+    for one in told:
+        claim = Claim(one.since, one.stated, one.source, one.employee_id, one.holds)
+        claims.setdefault(one.erp_id, []).append(claim)
+    return claims

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from shared.kernel.errors import DataRefused, HubError, InvalidRequest
 from shared.kernel.message import Message
 from shared.workforce.context import WorkforceContext
+from shared.workforce.erp_ids import FIELD, claims_of
 from shared.workforce.events import Statement, read_envelope, read_statement
 from shared.workforce.full_sync import fail_sync, sync_slice
+from shared.workforce.person import Person
 
 
 def handle_hr_message(context: WorkforceContext, message: Message) -> None:
@@ -37,13 +39,17 @@ def apply_event(context: WorkforceContext, body: bytes) -> bool:
 def state(context: WorkforceContext, statement: Statement) -> bool:
     """Let the hub know what an event states; tell whether anything was new."""
     now = context.clock()
-    changed = context.employees.change(
-        statement.employee_id, lambda person: person.learn(statement.facts, statement.assignments, now)
-    )
-    fact = statement.facts.get("erpEmployeeId")
-    if fact and isinstance(fact.value, str) and fact.value:
+    known = Person(statement.employee_id)
+
+    def learn(person: Person) -> Person:
+        nonlocal known
+        known = person.learn(statement.facts, statement.assignments, now)
+        return known
+
+    changed = context.employees.change(statement.employee_id, learn)
+    if fact := statement.facts.get(FIELD):
         # Also when nothing is new: the process may have died between the row and this.
-        context.became_known({fact.value: statement.employee_id})
+        context.became_known(claims_of(known, [fact], context.rules.time_zone))
     return changed
 
 

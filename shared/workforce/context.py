@@ -1,6 +1,6 @@
 """What the use cases of the workforce work with: stores, ports, rules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from shared.kernel.message import Queues
 from shared.kernel.secret import Secret
 from shared.workforce.deliveries import DeliveryStore
 from shared.workforce.employees import EmployeeStore
+from shared.workforce.erp_ids import ErpIdClaim
 from shared.workforce.sync_runs import SyncRunStore
 
 HR_QUEUE = "hr-events"
@@ -46,5 +47,5 @@ class WorkforceContext:
     sync_runs: SyncRunStore
     seen: BlobContainer
     """Which employees a full sync has met so far."""
-    became_known: Callable[[Mapping[str, str]], object]
-    """Told ERP employee ID -> employee ID whenever an employee's ERP ID is learnt; idempotent."""
+    became_known: Callable[[Collection[ErpIdClaim]], object]
+    """Told which ERP employee IDs are whose whenever that was learnt; idempotent, and in any order."""

@@ -49,29 +49,18 @@ class EmployeeStore:
         """Change one person over what others changed meanwhile; tell whether anything changed. Busy."""
         return change_row(self._table, self._tenant, join_key(employee_id), _deciding(change)) is not None
 
-    def change_many(
-        self,
-        people: Collection[str],
-        change: Callable[[Person], Person],
-        announce: Callable[[Changed], None] | None = None,
-    ) -> Changed:
-        """Change many people; return those that were changed. IDs that lie close together are cheap.
-
-        `announce` is told who is about to be changed; what it does must bear to be done again.
-        """
+    def change_many(self, people: Collection[str], change: Callable[[Person], Person]) -> Changed:
+        """Change many people; return those that were changed. IDs that lie close together are cheap."""
         before: dict[str, Person] = {}
 
         def noting(person: Person) -> Person:
             before[person.employee_id] = person
             return change(person)
 
-        def changed(rows: Mapping[str, Mapping[str, Value]]) -> Changed:
-            after = (_person(key, values) for key, values in rows.items())
-            return {person.employee_id: (before[person.employee_id], person) for person in after}
-
         keys = [join_key(employee_id) for employee_id in people]
-        tell = (lambda rows: announce(changed(rows))) if announce else None
-        return changed(change_rows(self._table, self._tenant, keys, _deciding(noting), tell))
+        changed = change_rows(self._table, self._tenant, keys, _deciding(noting))
+        after = (_person(key, values) for key, values in changed.items())
+        return {person.employee_id: (before[person.employee_id], person) for person in after}
 
 
 def people_of(page: Page) -> list[Person]:

@@ -31,7 +31,7 @@ class Fact:
         return self.since, self.stated, self.source, json.dumps(self.value)
 
 
-WITH_HISTORY = frozenset({"role", "storeId"})
+WITH_HISTORY = frozenset({"role", "storeId", "erpEmployeeId"})
 """Fields whose past values are kept: what somebody is paid for a period depends on what they were in it."""
 _KEPT_FOR = timedelta(days=400)
 _MOST_KEPT = 50

@@ -7,7 +7,7 @@ Whoever is not on any page has left; when that would be too many at once, nobody
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -17,7 +17,7 @@ from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.message import new_message
 from shared.kernel.table import RowChanged
 from shared.workforce.context import HR_QUEUE, NOTIFICATION_QUEUE, WorkforceContext
-from shared.workforce.employees import Changed
+from shared.workforce.erp_ids import ErpIdClaim, claims_of
 from shared.workforce.facts import Fact, Facts, values_at
 from shared.workforce.hr_pages import HrPage, Snapshot, fetch_page
 from shared.workforce.person import Person, Status, differing
@@ -51,14 +51,20 @@ def sync_slice(context: WorkforceContext, run_id: str, page: int) -> None:
         return
     seen = _seen(context, run)
     counts, first_asked, last_page = run.counts, context.clock(), None
+    claims: list[ErpIdClaim] = []
     for number in range(page, page + context.rules.pages_per_slice):
         last_page = fetch_page(context.hr(), number, context.rules.page_size, first_asked)
         if number == 1:
             run = replace(run, total_records=last_page.total_records)
-        counts = _add(counts, _take_over(context, last_page, seen))
+        found, people = _take_over(context, last_page, seen)
+        counts = _add(counts, found)
+        # Everybody's, whether anything is new or not: a process may have died between the rows and this.
+        claims += [claim for person in people for claim in claims_of(person, (), context.rules.time_zone)]
         if number >= last_page.total_pages:
+            context.became_known(claims)
             _finish(context, replace(run, counts=counts), last_page, seen)
             return
+    context.became_known(claims)
     context.seen.write(f"{run_id}.json", json.dumps(sorted(seen)).encode(), content_type="application/json")
     further = replace(run, counts=counts, page=number + 1, progress_at=context.clock())
     if _save(context, further):
@@ -72,29 +78,21 @@ def fail_sync(context: WorkforceContext, run_id: str, error: HubError) -> None:
         _end(context, replace(run, failure=error.message[:1000]), SyncStatus.FAILED)
 
 
-def _take_over(context: WorkforceContext, page: HrPage, seen: set[str]) -> SyncCounts:
-    """Write what differs on a page; count everybody who had not been seen before."""
+def _take_over(context: WorkforceContext, page: HrPage, seen: set[str]) -> tuple[SyncCounts, Collection[Person]]:
+    """Write what differs on a page; count everybody who had not been seen before, return everybody."""
     now = context.clock()
     snapshots = {snapshot.employee_id: snapshot for snapshot in page.snapshots}
     fresh = [employee_id for employee_id in snapshots if employee_id not in seen]
+    people: dict[str, Person] = {}
 
-    def tell(changes: Changed) -> None:
-        known: dict[str, str] = {}
-        for employee_id, (before, after) in changes.items():
-            erp_id = after.at(now).erp_employee_id
-            if erp_id and erp_id != before.at(now).erp_employee_id:
-                known[erp_id] = employee_id
-        if known:
-            context.became_known(known)
+    def learn(person: Person) -> Person:
+        after = learn_snapshot(person, snapshots[person.employee_id], page.as_of, now)
+        people[person.employee_id] = after
+        return after
 
-    changed = context.employees.change_many(
-        list(snapshots),
-        lambda person: learn_snapshot(person, snapshots[person.employee_id], page.as_of, now),
-        # Before they are written: whoever dies in between finds them changed again, and tells again.
-        announce=tell,
-    )
+    changed = context.employees.change_many(list(snapshots), learn)
     seen.update(snapshots)
-    return _count(fresh, changed, now, page.refused)
+    return _count(fresh, changed, now, page.refused), people.values()
 
 
 def learn_snapshot(person: Person, snapshot: Snapshot, as_of: datetime, now: datetime) -> Person:

@@ -9,11 +9,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from shared.kernel.message import parse_message
 from shared.sales.context import IMPORT_QUEUE
-from shared.sales.employees import map_employees
+from shared.sales.employees import map_employees, resume_mappings
 from shared.sales.handle import handle_import_message
+from shared.sales.owners import Owners
 from shared.sales.runs import RunStatus, Trigger
 from shared.sales.start import StartRequest, start_import
-from tests.unit.sales.world import Killed, World
+from tests.unit.sales.world import Interruption, Killed, World
 
 DAYS = [date(2025, 1, 14), date(2025, 1, 15), date(2025, 1, 16)]
 EMPLOYEES = ["E1", "E2", "E3", "E4"]
@@ -21,7 +22,10 @@ STORES = ["S1", "S2"]
 TRANSACTIONS = [f"T{number}" for number in range(14)]
 
 days = st.sampled_from(DAYS)
+HUB = ["H-E1", "H-E2", "H-X"]
+
 small = st.integers(0, 50)
+several = st.integers(1, 120)
 
 
 class ImportMachine(RuleBasedStateMachine):
@@ -33,7 +37,9 @@ class ImportMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(page_size=2, pages_per_slice=2)
-        self.mapping: dict[str, str] = {}
+        self.owners: dict[str, list[tuple[date, int, str]]] = {}
+        """ERP ID -> what was said of its owners: since when, as how manieth, who."""
+        self.said = 0
         self.stood: dict[str, set[date]] = {}
         """Transaction -> the days on which it ever stood: their snapshots may hold it still."""
 
@@ -49,8 +55,41 @@ class ImportMachine(RuleBasedStateMachine):
             self._import(day)
 
     def _map(self, erp_id: str) -> None:
-        self.mapping[erp_id] = f"H-{erp_id}"
-        map_employees(self.world.context, {erp_id: f"H-{erp_id}"})
+        self._say(erp_id, f"H-{erp_id}", DAYS[1])
+
+    def _say(self, erp_id: str, employee: str, since: date, *, steps: int = 0) -> None:
+        """Map an ERP ID; a worker that dies on the way is not asked again when he got as far as the mapping."""
+        self.world.now += timedelta(milliseconds=1)
+        self.said += 1
+        self.world.hook = self._dying(steps)
+        try:
+            map_employees(self.world.context, {erp_id: employee}, since)
+        except Killed:
+            self.world.hook = lambda _operation, _name: None
+            claims = self.world.context.mappings.find([erp_id]).get(erp_id, Owners()).claims
+            if all(claim.stated != self.world.now for claim in claims):
+                map_employees(self.world.context, {erp_id: employee}, since)
+        finally:
+            self.world.hook = lambda _operation, _name: None
+        self.owners.setdefault(erp_id, []).append((since, self.said, employee))
+
+    def owner(self, erp_id: str, day: date) -> str | None:
+        """Return whose an ERP ID is on a day, by what was said."""
+        said = self.owners.get(erp_id, [])
+        until_then = [one for one in said if one[0] <= day]
+        first = [one for one in said if one[0] == min(since for since, _, _ in said)]
+        return max(until_then or first)[2] if said else None
+
+    def _dying(self, steps: int) -> Interruption:
+        left = steps
+
+        def die(_operation: str, _name: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+
+        return die
 
     def _import(self, day: date, store: str = "") -> None:
         start_import(self.world.context, StartRequest(day, Trigger.API, "somebody", store_id=store))
@@ -98,15 +137,7 @@ class ImportMachine(RuleBasedStateMachine):
 
     @rule(index=small, steps=st.integers(1, 120))
     def kill_a_worker(self, index: int, steps: int) -> None:
-        left = steps
-
-        def die(_operation: str, _name: str) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise Killed
-
-        self.world.hook = die
+        self.world.hook = self._dying(steps)
         try:
             self.world.deliver(index)
         finally:
@@ -130,7 +161,29 @@ class ImportMachine(RuleBasedStateMachine):
         finally:
             self.world.hook = lambda _operation, _name: None
 
-    @precondition(lambda self: len(self.mapping) < len(EMPLOYEES))
+    @rule(erp_id=st.sampled_from(EMPLOYEES), employee=st.sampled_from(HUB), since=days, steps=st.integers(0, 14))
+    def an_id_changes_hands_and_the_worker_may_die(self, erp_id: str, employee: str, since: date, steps: int) -> None:
+        self._say(erp_id, employee, since, steps=steps)
+
+    @rule(erp_id=st.sampled_from(EMPLOYEES), employee=st.sampled_from(HUB), since=days, index=small, steps=several)
+    def an_id_changes_hands_while_a_worker_works(
+        self, erp_id: str, employee: str, since: date, index: int, steps: int
+    ) -> None:
+        left = steps
+
+        def change(_operation: str, _name: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self._say(erp_id, employee, since)
+
+        self.world.hook = change
+        try:
+            self.world.deliver(index)
+        finally:
+            self.world.hook = lambda _operation, _name: None
+
+    @precondition(lambda self: len(self.owners) < len(EMPLOYEES))
     @rule(index=small, steps=st.integers(0, 120))
     def an_employee_appears_while_a_worker_works(self, index: int, steps: int) -> None:
         left = steps
@@ -140,7 +193,7 @@ class ImportMachine(RuleBasedStateMachine):
             left -= 1
             if left == 0:
                 self.world.hook = lambda _operation, _name: None
-                self._map(EMPLOYEES[len(self.mapping)])
+                self._map(next(erp_id for erp_id in EMPLOYEES if erp_id not in self.owners))
 
         self.world.hook = appear
         try:
@@ -166,8 +219,9 @@ class ImportMachine(RuleBasedStateMachine):
         gave_up = {run.day for run in runs if run.status is RunStatus.FAILED}
         for day in sorted(gave_up):  # the ERP changed three times while a run read it
             self._import(day)
+        resume_mappings(self.world.context)
         self.world.work()
-        assert self.world.metrics() == self.world.clean_metrics(self.mapping)
+        assert self.world.metrics() == self.world.clean_metrics(self.owner)
 
 
 ImportMachine.TestCase.settings = settings(
@@ -197,7 +251,7 @@ def test_a_worker_killed_at_any_storage_operation_leaves_the_same_result(victim:
     while world.deliver():
         pass
     world.work()
-    assert world.metrics() == world.clean_metrics(mapping)
+    assert world.metrics() == world.clean_metrics(lambda erp_id, _day: mapping.get(erp_id))
     run = world.context.runs.get(run_id)
     assert (run.status, run.staged, run.held) == (RunStatus.SUCCEEDED, 11, 3)
 

@@ -206,13 +206,16 @@ class World:
             for item in self.context.metrics.of_period(period)
         }
 
-    def clean_metrics(self, mapping: dict[str, str]) -> dict[str, tuple[int, int, int]]:
-        """Return what one clean run of each day on the ERP's present data gives."""
+    def clean_metrics(self, owner: Callable[[str, date], str | None]) -> dict[str, tuple[int, int, int]]:
+        """Return what one clean run of each day on the ERP's present data gives.
+
+        `owner` tells whose an ERP ID is on a day.
+        """
         sums: dict[str, tuple[int, int, int]] = {}
         for sales in self.erp.days.values():
             for sale in sales.values():
-                employee = mapping.get(sale["employeeId"])
-                if employee and business_day(datetime.fromisoformat(sale["transactionDate"]), BERLIN):
+                day = business_day(datetime.fromisoformat(sale["transactionDate"]), BERLIN)
+                if employee := owner(sale["employeeId"], day):
                     amount, units, number = sums.get(employee, (0, 0, 0))
                     cents = int(sale["salesAmount"] * 100)
                     sums[employee] = (amount + cents, units + sale["unitsSold"], number + 1)

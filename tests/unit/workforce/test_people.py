@@ -90,7 +90,8 @@ def test_a_full_sync_reports_what_it_did_and_a_second_one_nothing() -> None:
     assert vars(run.counts) == {"created": 7, "updated": 1, "terminated": 1, "unchanged": 0, "refused": 0}
     assert world.employee("H2")["last_name"] == "Abel"
     assert world.employee("H9")["status"] == "Terminated"
-    assert world.mapped == {f"E{number}": f"H{number}" for number in range(1, 9)}
+    everybody = {f"E{number}": f"H{number}" for number in range(1, 9)}
+    assert world.mapped(*everybody) == everybody
     world.now += timedelta(days=1)
     assert vars(sync(world).counts) == {"created": 0, "updated": 0, "terminated": 0, "unchanged": 8, "refused": 0}
 
@@ -248,19 +249,21 @@ def test_a_sync_killed_anywhere_loses_no_erp_employee(victim: int) -> None:
     world.hook = die_once
     world.work()
     assert left <= 0, "nothing was left to be killed at: shorten the range"
-    assert world.mapped == {"E1": "H1", "E2": "H2"}
+    assert world.mapped("E1", "E2") == {"E1": "H1", "E2": "H2"}
     assert [world.employee(one)["erp_employee_id"] for one in ("H1", "H2")] == ["E1", "E2"]
 
 
 NAMES = st.sampled_from(("Abel", "Berg", "Cole", "Dorn"))
 WHO = st.sampled_from(("H1", "H2", "H3"))
+ERP_IDS = ("E1", "E2")
+ERP_ID = st.sampled_from(ERP_IDS)
 
 
 class PeopleInAnyOrder(RuleBasedStateMachine):
     """INC-23: an HR system with a history; its events come twice, late, in any order, between full syncs.
 
     Whatever happened before: once every event has come, the hub knows what the HR system knows, today and on each
-    day to come.
+    day to come. And it knows whose each ERP ID was on which day, however often the IDs changed hands.
     """
 
     @initialize()
@@ -297,6 +300,15 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
             text = effective.isoformat() if effective else None
             self.happen("employee.updated", updated(who, text, **{field: name}), {field: name}, effective)
 
+    @rule(who=WHO, erp_id=st.none() | ERP_ID, days=st.sampled_from((None, -3, 1, 2, 20)))
+    def get_an_erp_id(self, who: str, erp_id: str | None, days: int | None) -> None:
+        """Nobody tells the former owner. Of two for the same day the later one replaces the earlier."""
+        if who in self.truth:
+            effective = None if days is None else self.world.now.date() + timedelta(days=days)
+            text = effective.isoformat() if effective else None
+            data = updated(who, text, erpEmployeeId=erp_id)
+            self.happen("employee.updated", data, {"erpEmployeeId": erp_id}, effective)
+
     @rule(who=WHO, days=st.integers(0, 10))
     def leave(self, who: str, days: int) -> None:
         if who in self.truth:
@@ -326,7 +338,7 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
         world.now += timedelta(minutes=1)
         at = world.now
         world.people = [
-            {"employeeId": who, "assignments": []} | {name: self.truly(who, name, at) for name in fields}
+            {"employeeId": who, "assignments": []} | {name: self.shown(who, name, at) for name in fields}
             for who, fields in self.truth.items()
         ]
         if late and self.waiting:
@@ -343,6 +355,39 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
         changes = [change for change in self.truth[who][name] if change[0] <= at]
         return max(changes, key=lambda change: change[:2])[2] if changes else None
 
+    def shown(self, who: str, name: str, at: datetime) -> Any:
+        """Return what a page of the HR system says: an ERP ID stands with its owner alone."""
+        value = self.truly(who, name, at)
+        return value if name != "erpEmployeeId" or value is None or self.owner(value, at) == who else None
+
+    def turns(self, erp_id: str) -> list[tuple[datetime, datetime, str]]:
+        """Return since when, stated when, whose an ERP ID was; what was replaced for the same instant never was."""
+        return [
+            (since, stated, who)
+            for who, fields in self.truth.items()
+            for changes in [fields.get("erpEmployeeId", [])]
+            for since, stated, value in changes
+            if value == erp_id and stated == max(one[1] for one in changes if one[0] == since)
+        ]
+
+    def owner(self, erp_id: str, at: datetime) -> str | None:
+        return max((turn for turn in self.turns(erp_id) if turn[0] <= at), default=(at, at, None))[2]
+
+    def owner_on(self, erp_id: str, day: date) -> str | None:
+        zone = self.world.context.rules.time_zone
+        turns = [(since.astimezone(zone).date(), stated, who) for since, stated, who in self.turns(erp_id)]
+        first = [turn for turn in turns if turn[0] == min(turns)[0]]
+        return max([turn for turn in turns if turn[0] <= day] or first, default=(day, None, None))[2]
+
+    @invariant()
+    def when_everything_has_come_sales_go_to_whom_the_hr_system_says(self) -> None:
+        if not hasattr(self, "world") or self.waiting:
+            return
+        for days in (-300, -20, -5, -1, 0, 1, 5, 12, 30):
+            day = (self.world.now + timedelta(days=days)).date()
+            found = {erp_id: who for erp_id in ERP_IDS if (who := self.owner_on(erp_id, day))}
+            assert self.world.mapped(*ERP_IDS, on=day) == found
+
     @invariant()
     def when_everything_has_come_the_hub_knows_what_the_hr_system_knows(self) -> None:
         if not hasattr(self, "world") or self.waiting:
@@ -353,13 +398,14 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
                 at = self.world.now + timedelta(days=days)
                 employee = person.at(at)
                 known = {"lastName": employee.last_name, "role": employee.role, "status": employee.status}
-                assert known == {name: self.truly(who, name, at) for name in fields}
+                assert known == {name: self.truly(who, name, at) for name in fields if name in known}
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
             while self.waiting:
                 apply_event(self.world.context, self.waiting.pop())
             self.when_everything_has_come_the_hub_knows_what_the_hr_system_knows()
+            self.when_everything_has_come_sales_go_to_whom_the_hr_system_says()
 
 
 PeopleInAnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -25,7 +25,7 @@ def test_an_event_is_taken_in_and_applied() -> None:
     )
     world.work()
     assert world.employee("H1")["first_name"] == "Ada"
-    assert world.mapped == {"E1": "H1"}
+    assert world.mapped("E1") == {"E1": "H1"}
 
 
 def test_a_delivery_seen_before_is_a_duplicate_and_queued_once() -> None:

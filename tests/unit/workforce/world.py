@@ -1,8 +1,8 @@
 """A workforce with storage in memory, an HR system that is a list of employees, and a clock that is set."""
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -11,10 +11,13 @@ from zoneinfo import ZoneInfo
 from shared.adapters.identifiers import new_uuid7
 from shared.kernel.message import parse_message
 from shared.kernel.webhook_signature import sign
+from shared.sales.mappings import MappingStore
+from shared.wiring.workforce import claims_by_erp_id
 from shared.workforce.apply import handle_hr_message
 from shared.workforce.context import WorkforceContext, WorkforceRules
 from shared.workforce.deliveries import DeliveryStore
 from shared.workforce.employees import EmployeeStore
+from shared.workforce.erp_ids import ErpIdClaim
 from shared.workforce.receive import Receipt, receive
 from shared.workforce.sync_runs import SyncRunStore
 from tests.fakes import hook
@@ -26,6 +29,8 @@ from tests.fakes.tables import MemoryTables
 SECRET = "a secret of the HR system"
 OLD_SECRET = "the secret before it"
 TENANT = "default"
+
+Told = Callable[[Collection[ErpIdClaim]], object]
 
 
 class Killed(Exception):
@@ -46,14 +51,15 @@ class _Around(hook.Hook):
 class World:
     """Everything around the workforce."""
 
-    def __init__(self, *, page_size: int = 3, pages_per_slice: int = 2) -> None:
+    def __init__(self, *, page_size: int = 3, pages_per_slice: int = 2, told: Told | None = None) -> None:
+        """What becomes known of ERP IDs is told; where nobody is told it is kept."""
         self.now = datetime(2025, 1, 10, 12, tzinfo=UTC)
         self.hook: Callable[[str, str], None] = lambda _operation, _place: None
         around = _Around(self)
         self.tables, self.blobs = MemoryTables(around), MemoryBlobs(around)
         self.queues = MemoryQueues(lambda: self.now, self.blobs, around)
         self.people: list[dict[str, Any]] = []
-        self.mapped: dict[str, str] = {}
+        self.mappings = MappingStore(self.tables.table("EmployeeMappings"), TENANT)
         self.between_pages: Callable[[int], None] = lambda _page: None
         self._numbers = count(1)
         self.context = WorkforceContext(
@@ -68,8 +74,13 @@ class World:
             deliveries=DeliveryStore(self.tables.table("HrDeliveries"), self.blobs.container("hr-events"), TENANT),
             sync_runs=SyncRunStore(self.tables.table("HrSyncRuns"), TENANT),
             seen=self.blobs.container("hr-sync"),
-            became_known=self.mapped.update,
+            became_known=told or (lambda claims: self.mappings.learn(claims_by_erp_id(claims))),
         )
+
+    def mapped(self, *erp_ids: str, on: date | None = None) -> dict[str, str | None]:
+        """Return whose ERP employee IDs are on a day."""
+        found = self.mappings.find(erp_ids)
+        return {erp_id: owners.on(on or self.now.date()) for erp_id, owners in found.items()}
 
     def get_json(self, path: str, params: Mapping[str, str], *, check: Callable[[Any], object] | None = None) -> Any:
         """Answer as the HR system does."""

@@ -1,0 +1,82 @@
+"""Who an ERP employee ID stands for, and from which business day on (INC-05, INC-23).
+
+An ERP ID changes hands, and news of it comes late, twice, or in the wrong order. So what is kept of an ID is not its
+owner but the claims to it. They can be added in any order and any number of times: the owners are the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+MOST_CLAIMS = 1000
+"""Of an ERP ID; the earliest are forgotten first: a row must not grow for ever, however often an ID changes hands."""
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, order=True)
+class Claim:
+    """From a business day on an ERP ID stands for an employee, as a source stated at an instant.
+
+    Of two claims the one from the later day counts, then the one stated later, then the greater source. One that does
+    not hold takes back what was claimed for the same employee from the same day: he never was to have the ID.
+    """
+
+    since: date
+    stated: datetime
+    source: str
+    employee_id: str
+    holds: bool = True
+
+
+@dataclass(frozen=True)
+class Days:
+    """Business days, both inclusive."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Everything that is known of the owners of one ERP ID."""
+
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def turns(self) -> Mapping[date, str]:
+        """The day from which on, the owner; the earliest first."""
+        return {claim.since: claim.employee_id for claim in self.claims if claim.holds}
+
+    def on(self, day: date) -> str | None:
+        """Return the owner on a business day, None when there never was one.
+
+        The first owner also owns the days before: sales come before the hub knows of the employee who made them.
+        """
+        owner = None
+        for since, employee_id in self.turns.items():
+            if owner is not None and since > day:
+                break
+            owner = employee_id
+        return owner
+
+    def with_claims(self, claims: Iterable[Claim]) -> "Owners":
+        """Return what is known afterwards, without claims that can never count again."""
+        latest = {(claim.since, claim.employee_id): claim for claim in sorted({*self.claims, *claims})}
+        return Owners(tuple(sorted(latest.values())[-MOST_CLAIMS:]))
+
+
+def days_that_changed(before: Owners, after: Owners) -> Days | None:
+    """Return the days from the first to the last that have another owner than before; None when no day has."""
+    starts = sorted({date.min, *before.turns, *after.turns})
+    ends = [*(start - _DAY for start in starts[1:]), date.max]
+    changed = [
+        Days(first, last) for first, last in zip(starts, ends, strict=True) if before.on(first) != after.on(first)
+    ]
+    return Days(changed[0].first, changed[-1].last) if changed else None
+
+
+def together(*given: Days | None) -> Days | None:
+    """Return the days from the first to the last of all that are given."""
+    days = [one for one in given if one]
+    return Days(min(one.first for one in days), max(one.last for one in days)) if days else None

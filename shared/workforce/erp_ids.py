@@ -1,0 +1,61 @@
+"""What a person's facts say of ERP employee IDs: which are whose, from which business day on (INC-22, INC-23)."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from shared.kernel.clock import business_day
+from shared.workforce.facts import Fact, FieldValue
+from shared.workforce.person import Person
+
+FIELD = "erpEmployeeId"
+_MAX_CHARACTERS = 128
+"""Of an employee's ID in a sale: a longer one stands for nobody who sells."""
+
+
+@dataclass(frozen=True)
+class ErpIdClaim:
+    """From a business day on an ERP ID stands for an employee, as a source stated at an instant.
+
+    One that does not `hold` takes back what was claimed for the same employee from the same day.
+    """
+
+    erp_id: str
+    employee_id: str
+    since: date
+    stated: datetime
+    source: str
+    holds: bool
+
+
+def claims_of(person: Person, stated: Collection[Fact], zone: ZoneInfo) -> list[ErpIdClaim]:
+    """Return what a person's facts claim, together with facts that were `stated` and may be forgotten already.
+
+    A fact claims its ID from its day on, also when another one followed it: the sales before that are his. One that
+    another fact of the same instant replaced never counted, and what it claimed is taken back.
+    """
+    facts = sorted({*person.facts.get(FIELD, ()), *stated}, key=lambda fact: fact.order)
+    return [
+        claim
+        for since, group in groupby(facts, key=lambda fact: fact.since)
+        for claim in _of_one_instant(person.employee_id, business_day(since, zone), [*group])
+    ]
+
+
+def _of_one_instant(employee_id: str, since: date, facts: list[Fact]) -> Iterator[ErpIdClaim]:
+    counting = facts[-1]
+    own = _erp_id(counting.value)
+    if own:
+        yield ErpIdClaim(own, employee_id, since, counting.stated, counting.source, holds=True)
+    for replaced in sorted({_erp_id(fact.value) for fact in facts} - {"", own}):
+        yield ErpIdClaim(replaced, employee_id, since, counting.stated, counting.source, holds=False)
+
+
+def _erp_id(value: FieldValue) -> str:
+    """Return an ERP ID as sales name it, which some HR systems keep as a number; empty when there is none."""
+    if value is None or isinstance(value, bool):
+        return ""
+    text = str(value).strip()
+    return text if len(text) <= _MAX_CHARACTERS else ""
