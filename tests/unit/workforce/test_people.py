@@ -233,7 +233,7 @@ def test_syncs_that_lost_their_messages_go_on() -> None:
         assert world.context.sync_runs.get(run_id).status is SyncStatus.SUCCEEDED
 
 
-@pytest.mark.parametrize("victim", range(1, 13))
+@pytest.mark.parametrize("victim", range(1, 17))
 def test_a_sync_killed_anywhere_loses_no_erp_employee(victim: int) -> None:
     """INC-05: his sales are counted, also when the worker died between writing who he is and telling of it."""
     world, left = World(), victim
