@@ -1,6 +1,6 @@
 """What the use cases of the workforce work with: stores, ports, rules."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
