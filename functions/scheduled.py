@@ -77,6 +77,7 @@ def measure_hub(hub: Hub, _given: str) -> None:
     from shared.messaging.queue_names import QUEUES
 
     heartbeats = hub.timer_runs.heartbeats()
-    for one in measured(hub.queues, QUEUES, hub.partners.circuits(), heartbeats, hub.clock()):
+    circuits = {adapter_id: circuit.value for adapter_id, circuit in hub.partners.circuits().items()}
+    for one in measured(hub.queues, QUEUES, circuits, heartbeats, hub.clock()):
         hub.telemetry.measure(METRICS[one.metric], one.value, one.labels)
     tell_missing(heartbeats, hub.clock())

@@ -323,7 +323,7 @@ class Hub:
     def _circuit(self, partner: str) -> str | None:
         """Look at a partner that says nothing of its own health by how its calls went."""
         state = self.partners.breaker(partner).state()
-        return None if state == "closed" else f"the circuit is {state}"
+        return "the circuit is open" if state == "open" else None
 
     def _vault_check(self) -> Iterator[Check]:
         if self.settings.has_vault:
@@ -334,9 +334,8 @@ class Hub:
             yield Check("sales", partial(self._circuit, "sales"))
 
     def _erp_answers(self) -> str | None:
-        state = self.erp_breaker.state()
-        if state != "closed":
-            return f"the circuit is {state}"
+        if self.erp_breaker.state() == "open":
+            return "the circuit is open"
         self.erp.get_json("/api/health", {})
         return None
 

@@ -7,7 +7,7 @@ from shared.adapters.entra import EntraGrant
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
 from shared.adapters.oauth import ClientCredentials, ClientSettings, FormGrant, Grant, TokenSource
-from shared.adapters.resilience.circuit import CLOSED, STATE_VALUES
+from shared.adapters.resilience.circuit import Circuit
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.circuit_store import stored_circuits
 from shared.adapters.resilience.policies import policy_of
@@ -51,13 +51,11 @@ class Partners:
         """Return the circuit breaker of a partner."""
         return CircuitBreaker(self._tables, self._tenant, partner, policy_of(partner).breaker, clock=self._clock)
 
-    def circuits(self) -> dict[str, int]:
-        """Return the state of every circuit, 0 closed, 1 half-open, 2 open, by adapter ID (RES-09).
-
-        What was never called is closed.
-        """
-        never_called = dict.fromkeys(ADAPTERS, STATE_VALUES[CLOSED])
-        return never_called | stored_circuits(self._tables, self._tenant)
+    def circuits(self) -> dict[str, Circuit]:
+        """Return every circuit as it is now, by adapter ID (RES-03, RES-09). What was never called is closed."""
+        now = self._clock()
+        known = dict.fromkeys(ADAPTERS, Circuit()) | stored_circuits(self._tables, self._tenant)
+        return {adapter_id: circuit.seen(policy_of(adapter_id).breaker, now) for adapter_id, circuit in known.items()}
 
     def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker) -> PartnerClient:
         """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales` (INC-02)."""

@@ -10,6 +10,8 @@ from datetime import datetime
 from shared.kernel.message import Queues
 from shared.kernel.timer import Heartbeat
 
+_OPEN = 2
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -33,6 +35,6 @@ def measured(
     for adapter_id, state in circuits.items():
         labels = {"adapter_id": adapter_id}
         yield Measurement("integration_circuit_breaker_state", state, labels)
-        yield Measurement("integration.circuit_open", float(state > 0), labels)
+        yield Measurement("integration.circuit_open", float(state == _OPEN), labels)
     for beat in heartbeats:
         yield Measurement("integration.heartbeat_age", beat.age(now), {"timer": beat.name})

@@ -36,6 +36,20 @@ class Circuit:
             until = self.probe_until
         return max(0.0, (until - now).total_seconds())
 
+    def seen(self, policy: BreakerPolicy, now: datetime) -> "Circuit":
+        """Return the circuit as it is to be told: one whose reset timeout has passed is half-open.
+
+        Its row says so only once somebody calls; without traffic it would be open for ever.
+        """
+        if self.state == OPEN and not self.blocked_for(policy, now):
+            return replace(self, state=HALF_OPEN, successes=0)
+        return self
+
+    @property
+    def value(self) -> int:
+        """The state as the metric has it."""
+        return STATE_VALUES[self.state]
+
     def probing(self, policy: BreakerPolicy, now: datetime) -> "Circuit":
         """Return the circuit with a probe on its way, for the call timeout at most."""
         return replace(

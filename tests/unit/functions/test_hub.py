@@ -28,11 +28,12 @@ from tests.unit.adapters.manual_time import ManualTime
 ROOT = Path(__file__).resolve().parents[3]
 
 PARTS = ["storage", "queues", "timers", "erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"]
+SECRET = {"HUB_PAGE_TOKEN_SECRET": "a secret for page tokens"}
 
 
 def memory_hub(**environment: str) -> Hub:
     return Hub(
-        {"HUB_PAGE_TOKEN_SECRET": "a secret for page tokens", **environment},
+        {**SECRET, **environment},
         tables=MemoryTables(),
         blobs=MemoryBlobs(),
         queues=MemoryQueues(),
@@ -91,6 +92,51 @@ def test_health_in_memory_is_good() -> None:
     findings = memory_hub().health.run()
     assert [finding.name for finding in findings] == PARTS
     assert overall(findings) is Health.HEALTHY
+
+
+class AnsweringErp:
+    """An ERP that is well."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def get_json(self, path: str, params: dict[str, str]) -> dict[str, str]:
+        assert not params
+        self.asked.append(path)
+        return {"status": "healthy"}
+
+
+def test_health_asks_the_erp_again_once_its_circuit_may_be_tried() -> None:
+    """INC-10, RES-03: without traffic nobody else would find out that it is back."""
+    time, erp = ManualTime(), AnsweringErp()
+    hub = Hub(SECRET, clock=time.clock, tables=MemoryTables(), erp=erp)
+    for _ in range(3):
+        with pytest.raises(NetworkFailure):
+            hub.erp_breaker.call(failing)
+    time.advance(119)
+    assert examine(Check("erp", hub.erp_health)).reason == "the circuit is open"
+    assert erp.asked == []
+    time.advance(1)
+    assert examine(Check("erp", hub.erp_health)).verdict is Verdict.PASS
+    assert erp.asked == ["/api/health"]
+
+
+@pytest.mark.parametrize("partner", ["payroll", "payroll-sftp"])
+def test_health_says_open_no_longer_than_nobody_may_call(partner: str) -> None:
+    time = ManualTime()
+    hub = Hub(SECRET, clock=time.clock, tables=MemoryTables(), blobs=MemoryBlobs(), queues=MemoryQueues())
+    for _ in range(5):
+        with pytest.raises(NetworkFailure):
+            hub.partners.breaker(partner).call(failing)
+    assert hub.partners.circuits()[partner].state == "open"
+    time.advance(30)
+    assert hub.partners.circuits()[partner].state == "half-open"
+    (finding,) = hub.health.run([partner])
+    assert "circuit" not in finding.reason
+
+
+def failing() -> None:
+    raise NetworkFailure("partner", "no connection")
 
 
 def test_health_tells_of_settings_that_are_missing_instead_of_failing() -> None:

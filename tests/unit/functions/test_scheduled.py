@@ -49,6 +49,10 @@ class TimedHub:
         with replaced_hub(self.hub):
             function.get_user_function()(request)
 
+    def gauge(self, name: str, **labels: str) -> Any:
+        """Return the last value of a metric."""
+        return self.watched.points()[name, tuple(sorted(labels.items()))]
+
 
 @pytest.fixture
 def timed() -> TimedHub:
@@ -62,23 +66,30 @@ def test_the_hub_measures_what_is_no_instance_s_own(timed: TimedHub) -> None:
         timed.queues.send("hr-events", message)
     store = CircuitStore(timed.tables, "default", "payroll", lambda: timed.now)
     assert store.write(store.known(), _opened(store))
+    gauge = timed.gauge
     timed.fire("MeasureHub")
+    assert gauge("integration_circuit_breaker_state", adapter_id="payroll") == 2
+    assert gauge("integration.circuit_open", adapter_id="payroll") == 1
     timed.now += timedelta(minutes=3)
     timed.fire("MeasureHub")
-    points = timed.watched.points()
-
-    def gauge(name: str, **labels: str) -> Any:
-        return points[name, tuple(sorted(labels.items()))]
 
     assert (
         gauge("integration.queue_depth", queue="hr-events"),
         gauge("integration.queue_depth", queue="import-slices"),
     ) == (3, 0)
-    assert gauge("integration_circuit_breaker_state", adapter_id="payroll") == 2
-    assert gauge("integration.circuit_open", adapter_id="payroll") == 1
     assert gauge("integration_circuit_breaker_state", adapter_id="erp") == 0
     assert gauge("integration.heartbeat_age", timer="MeasureHub") == 180
     assert gauge("integration.heartbeat_age", timer="SyncEmployees") == 180
+
+
+def test_the_alert_of_an_open_circuit_ends_without_traffic(timed: TimedHub) -> None:
+    """RES-03, INC-73: payroll is called once a month; its circuit is open for 30 s, not until then."""
+    store = CircuitStore(timed.tables, "default", "payroll", lambda: timed.now)
+    assert store.write(store.known(), _opened(store))
+    timed.now += timedelta(seconds=30)
+    timed.fire("MeasureHub")
+    assert timed.gauge("integration_circuit_breaker_state", adapter_id="payroll") == 1
+    assert timed.gauge("integration.circuit_open", adapter_id="payroll") == 0
 
 
 def test_a_missing_timer_writes_the_line_that_the_alert_watches_for(
