@@ -51,6 +51,8 @@ ENDPOINTS = {
     "DiscardDeadLetter": "dead_letters.discard",
     "ResubmitDeadLetters": "dead_letters.resubmit_many",
     "DiscardDeadLetters": "dead_letters.discard_many",
+    "ListCircuits": "circuits.list_all",
+    "ResetCircuit": "circuits.reset",
     "GetHealth": "health.show",
     "GetReadiness": "health.readiness",
     "GetLiveness": "health.liveness",

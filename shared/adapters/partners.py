@@ -1,5 +1,6 @@
 """Clients of partner systems, each under its policies (RES-03, RES-04, RES-07)."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ from shared.adapters.entra import EntraGrant
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
 from shared.adapters.oauth import ClientCredentials, ClientSettings, FormGrant, Grant, TokenSource
-from shared.adapters.resilience.circuit import Circuit
+from shared.adapters.resilience.circuit import CLOSED, Circuit
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.circuit_store import stored_circuits
 from shared.adapters.resilience.policies import policy_of
@@ -20,7 +21,10 @@ from shared.adapters.sftp import SftpServer, SftpTransfer
 from shared.adapters.telemetry.partner_calls import PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock
+from shared.kernel.errors import Busy, NotFound
 from shared.kernel.table import Tables
+
+_log = logging.getLogger(__name__)
 
 ADAPTERS = ("erp", "hr", "payroll", SFTP, "e-mail", "notifications")
 """The adapter IDs of all partners."""
@@ -56,6 +60,20 @@ class Partners:
         now = self._clock()
         known = dict.fromkeys(ADAPTERS, Circuit()) | stored_circuits(self._tables, self._tenant)
         return {adapter_id: circuit.seen(policy_of(adapter_id).breaker, now) for adapter_id, circuit in known.items()}
+
+    def reset(self, adapter_id: str, by: str) -> Circuit:
+        """Close a circuit by hand, for all instances, and return it; calls on their way do not count any more.
+
+        NotFound. Busy when it is not closed afterwards: storage did not take it, or the next calls have failed.
+        """
+        if adapter_id not in self.circuits():
+            raise NotFound(f"there is no circuit {adapter_id!r}")
+        self.breaker(adapter_id).reset()
+        _log.warning("circuit of %s: closed by hand", adapter_id, extra={"adapterId": adapter_id, "by": by})
+        found = self.circuits()[adapter_id]
+        if found.state != CLOSED:
+            raise Busy(f"the circuit of {adapter_id} is {found.state} again: look at the partner", retry_after=5)
+        return found
 
     def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker) -> PartnerClient:
         """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales` (INC-02)."""
