@@ -188,7 +188,7 @@ class Hub:
     @cached_property
     def erp_breaker(self) -> CircuitBreaker:
         """The ERP's circuit breaker."""
-        return self.partners.breaker("erp")
+        return self.partners.breaker("erp", self.settings.erp.call_timeout)
 
     @cached_property
     def erp(self) -> JsonReader:
@@ -239,7 +239,7 @@ class Hub:
     @cached_property
     def hr(self) -> JsonReader:
         """The HR system's API."""
-        return self.partners.with_oauth("hr", self.settings.hr, self.partners.breaker("hr"))
+        return self.partners.with_oauth("hr", self.settings.hr)
 
     @cached_property
     def workforce(self) -> WorkforceContext:
@@ -263,7 +263,7 @@ class Hub:
     @cached_property
     def payroll_client(self) -> JsonPoster:
         """Payroll's API."""
-        return self.partners.with_oauth("payroll", self.settings.payroll, self.partners.breaker("payroll"))
+        return self.partners.with_oauth("payroll", self.settings.payroll)
 
     @cached_property
     def file_transfer(self) -> "FileTransfer":

@@ -51,9 +51,12 @@ class Partners:
         """Return what observes the calls to a partner (RES-08, RES-09)."""
         return PartnerCalls(self._telemetry, partner, self._tenant)
 
-    def breaker(self, partner: str) -> CircuitBreaker:
-        """Return the circuit breaker of a partner."""
-        return CircuitBreaker(self._tables, self._tenant, partner, policy_of(partner).breaker, clock=self._clock)
+    def breaker(self, partner: str, call_timeout: float | None = None) -> CircuitBreaker:
+        """Return the circuit breaker of a partner; a call may take `call_timeout` seconds (default: the policy's)."""
+        policy = policy_of(partner).breaker
+        if call_timeout:
+            policy = replace(policy, call_timeout=call_timeout)
+        return CircuitBreaker(self._tables, self._tenant, partner, policy, clock=self._clock)
 
     def circuits(self) -> dict[str, Circuit]:
         """Return every circuit as it is now, by adapter ID (RES-03, RES-09). What was never called is closed."""
@@ -75,7 +78,7 @@ class Partners:
             raise Busy(f"the circuit of {adapter_id} is {found.state} again: look at the partner", retry_after=5)
         return found
 
-    def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker) -> PartnerClient:
+    def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker | None = None) -> PartnerClient:
         """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales` (INC-02)."""
         policy = policy_of(partner)
         retry = replace(policy.retry, first_delay=settings.retry_first_delay)
@@ -84,7 +87,7 @@ class Partners:
             settings.base_url,
             settings.call_timeout,
             Retry(retry, RetryBudget(self._clock), sleep=self._sleep),
-            breaker,
+            breaker or self.breaker(partner, settings.call_timeout),
             self.tokens(partner, settings),
         )
 
@@ -115,13 +118,14 @@ class Partners:
             settings.timeout,
         )
         patience = Retry(retry, RetryBudget(self._clock), sleep=self._sleep)
-        return SftpTransfer(server, patience, self.breaker(SFTP), self.calls(SFTP))
+        return SftpTransfer(server, patience, self.breaker(SFTP, settings.timeout), self.calls(SFTP))
 
     def webhook(self, partner: str, base_url: str) -> PartnerClient:
         """Return the client of an incoming webhook of ours somewhere (INC-70)."""
         policy = policy_of(partner)
         retry = Retry(policy.retry, RetryBudget(self._clock), sleep=self._sleep)
-        return self.client(partner, base_url, 10, retry, self.breaker(partner), None)
+        timeout = 10.0
+        return self.client(partner, base_url, timeout, retry, self.breaker(partner, timeout), None)
 
     def mail_gateway(self, base_url: str) -> PartnerClient:
         """Return the client of an e-mail gateway, under the policy `e-mail` (INC-61)."""
@@ -146,7 +150,7 @@ class Partners:
             if bucket
             else None
         )
-        timeouts = Timeouts(read=call_timeout, total=2 * call_timeout)
+        timeouts = Timeouts(read=call_timeout, total=call_timeout)
         return PartnerClient(
             partner,
             base_url,

@@ -17,7 +17,7 @@ from shared.adapters.settings.secret_settings import SECRETS
 from shared.health.checks import Check, Verdict, examine, overall
 from shared.hub import Hub, current_hub, replaced_hub
 from shared.kernel.adapter import Health
-from shared.kernel.errors import ConfigurationError, NetworkFailure
+from shared.kernel.errors import CircuitOpen, ConfigurationError, NetworkFailure
 from shared.wiring.queues import build
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
@@ -29,6 +29,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 PARTS = ["storage", "queues", "timers", "erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"]
 SECRET = {"HUB_PAGE_TOKEN_SECRET": "a secret for page tokens"}
+ERP = {
+    **SECRET,
+    "ERP_BASE_URL": "http://127.0.0.1:9",
+    "ERP_TOKEN_URL": "http://127.0.0.1:9/token",
+    "ERP_CLIENT_ID": "hub",
+    "ERP_CLIENT_SECRET": "erp-secret",
+}
 
 
 def memory_hub(**environment: str) -> Hub:
@@ -109,7 +116,7 @@ class AnsweringErp:
 def test_health_asks_the_erp_again_once_its_circuit_may_be_tried() -> None:
     """INC-10, RES-03: without traffic nobody else would find out that it is back."""
     time, erp = ManualTime(), AnsweringErp()
-    hub = Hub(SECRET, clock=time.clock, tables=MemoryTables(), erp=erp)
+    hub = Hub(ERP, clock=time.clock, tables=MemoryTables(), erp=erp)
     for _ in range(3):
         with pytest.raises(NetworkFailure):
             hub.erp_breaker.call(failing)
@@ -119,6 +126,23 @@ def test_health_asks_the_erp_again_once_its_circuit_may_be_tried() -> None:
     time.advance(1)
     assert examine(Check("erp", hub.erp_health)).verdict is Verdict.PASS
     assert erp.asked == ["/api/health"]
+
+
+def test_a_probe_holds_the_circuit_for_as_long_as_a_call_may_take() -> None:
+    """RES-03: the setting says how long that is, not the policy's default."""
+    time, tables = ManualTime(), MemoryTables()
+    probing, other = (Hub(ERP | {"ERP_CALL_TIMEOUT": "7"}, clock=time.clock, tables=tables) for _ in range(2))
+    for _ in range(3):
+        with pytest.raises(NetworkFailure):
+            probing.erp_breaker.call(failing)
+    time.advance(120)
+
+    def probe() -> None:
+        with pytest.raises(CircuitOpen) as held:
+            other.erp_breaker.call(lambda: None)
+        assert held.value.retry_after == 7
+
+    probing.erp_breaker.call(probe)
 
 
 @pytest.mark.parametrize("partner", ["payroll", "payroll-sftp"])
