@@ -20,7 +20,7 @@ from shared.adapters.telemetry.current import current_traceparent
 from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock, utc_now
-from shared.kernel.errors import CircuitOpen, ContractBroken, MalformedResponse, PartnerRefused, PartnerUnavailable
+from shared.kernel.errors import ContractBroken, MalformedResponse, PartnerRefused
 
 Result = TypeVar("Result")
 
@@ -203,22 +203,9 @@ class PartnerClient:
         return Answer(answer.status, answer.headers, answer.body, answer.seconds, observed.attempts)
 
     def _persistently(self, call: Call, observed: PartnerCall) -> WireAnswer:
-        last: PartnerUnavailable | None = None
-
         def attempt() -> WireAnswer:
-            nonlocal last
-            try:
-                with observed.attempt():
-                    return self._attempt(call)
-            except PartnerUnavailable as error:
-                last = error
-                raise
-            except CircuitOpen as error:
-                if last is None:
-                    raise
-                # Our own failures opened the circuit: what went wrong tells more, and when to come back is known.
-                last.retry_after = error.retry_after
-                raise last from None
+            with observed.attempt():
+                return self._attempt(call)
 
         repeatable = call.method in SAFE_METHODS or bool(call.idempotency_key)
         return self._retry.call(attempt) if repeatable else attempt()
