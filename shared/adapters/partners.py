@@ -80,13 +80,11 @@ class Partners:
 
     def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker | None = None) -> PartnerClient:
         """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales` (INC-02)."""
-        policy = policy_of(partner)
-        retry = replace(policy.retry, first_delay=settings.retry_first_delay)
         return self.client(
             partner,
             settings.base_url,
             settings.call_timeout,
-            Retry(retry, RetryBudget(self._clock), sleep=self._sleep),
+            self.retry(partner, settings.retry_first_delay),
             breaker or self.breaker(partner, settings.call_timeout),
             self.tokens(partner, settings),
         )
@@ -104,10 +102,22 @@ class Partners:
         grant: Grant = EntraGrant if settings.authority else FormGrant
         return ClientCredentials(f"{partner}-identity", credentials, grant=grant, clock=self._clock)
 
+    def retry(self, partner: str, first_delay: float | None = None) -> Retry:
+        """Return the retries of a partner, with a budget of their own; `first_delay` in seconds (default: policy's)."""
+        policy = policy_of(partner).retry
+        if first_delay is not None:
+            policy = replace(policy, first_delay=first_delay)
+        return Retry(policy, RetryBudget(self._clock), sleep=self._sleep)
+
+    def rate_limit(self, partner: str) -> TokenBucket | None:
+        """Return the rate limit of a partner, None where none is agreed."""
+        bucket = policy_of(partner).bucket
+        if bucket is None:
+            return None
+        return TokenBucket(self._tables, self._tenant, partner, bucket, clock=self._clock, sleep=self._sleep)
+
     def sftp(self, settings: SftpSettings) -> SftpTransfer:
         """Return where payroll picks files up (INC-54)."""
-        policy = policy_of(SFTP)
-        retry = replace(policy.retry, first_delay=settings.retry_first_delay)
         server = SftpServer(
             settings.host,
             settings.port,
@@ -117,22 +127,18 @@ class Partners:
             *settings.credentials,
             settings.timeout,
         )
-        patience = Retry(retry, RetryBudget(self._clock), sleep=self._sleep)
+        patience = self.retry(SFTP, settings.retry_first_delay)
         return SftpTransfer(server, patience, self.breaker(SFTP, settings.timeout), self.calls(SFTP))
 
     def webhook(self, partner: str, base_url: str) -> PartnerClient:
         """Return the client of an incoming webhook of ours somewhere (INC-70)."""
-        policy = policy_of(partner)
-        retry = Retry(policy.retry, RetryBudget(self._clock), sleep=self._sleep)
         timeout = 10.0
-        return self.client(partner, base_url, timeout, retry, self.breaker(partner, timeout), None)
+        return self.client(partner, base_url, timeout, self.retry(partner), self.breaker(partner, timeout), None)
 
     def mail_gateway(self, base_url: str) -> PartnerClient:
         """Return the client of an e-mail gateway, under the policy `e-mail` (INC-61)."""
-        policy = policy_of("e-mail")
-        retry = Retry(policy.retry, RetryBudget(self._clock), sleep=self._sleep)
-        timeout = policy.breaker.call_timeout
-        return self.client("e-mail", base_url, timeout, retry, self.breaker("e-mail"), None)
+        timeout = policy_of("e-mail").breaker.call_timeout
+        return self.client("e-mail", base_url, timeout, self.retry("e-mail"), self.breaker("e-mail"), None)
 
     def client(
         self,
@@ -144,12 +150,6 @@ class Partners:
         tokens: TokenSource | None,
     ) -> PartnerClient:
         """Return a client with everything it is guarded by."""
-        bucket = policy_of(partner).bucket
-        limit = (
-            TokenBucket(self._tables, self._tenant, partner, bucket, clock=self._clock, sleep=self._sleep)
-            if bucket
-            else None
-        )
         timeouts = Timeouts(read=call_timeout, total=call_timeout)
         return PartnerClient(
             partner,
@@ -157,7 +157,7 @@ class Partners:
             wire=Wire(partner, timeouts),
             retry=retry,
             breaker=breaker,
-            rate_limit=limit,
+            rate_limit=self.rate_limit(partner),
             tokens=tokens,
             clock=self._clock,
             calls=self.calls(partner),
