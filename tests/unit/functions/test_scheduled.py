@@ -92,6 +92,40 @@ def test_the_alert_of_an_open_circuit_ends_without_traffic(timed: TimedHub) -> N
     assert timed.gauge("integration.circuit_open", adapter_id="payroll") == 0
 
 
+class OneQueueAway(MemoryQueues):
+    """Queues of which one cannot be counted."""
+
+    def depth(self, queue: str) -> int:
+        """Return how many wait."""
+        if queue == "import-slices":
+            raise OSError("no such queue at host.example.com")
+        return super().depth(queue)
+
+
+def test_what_cannot_be_measured_keeps_nothing_else_from_being_measured(
+    timed: TimedHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else the alert for missing timers would take every timer for dead because of one queue."""
+    timed.hub.__dict__["queues"] = OneQueueAway(lambda: timed.now)
+    with caplog.at_level(logging.WARNING), pytest.raises(OSError, match="no such queue"):
+        timed.fire("MeasureHub")
+    assert timed.gauge("integration.heartbeat_age", timer="SyncEmployees") == 0
+    assert timed.gauge("integration_circuit_breaker_state", adapter_id="erp") == 0
+    assert timed.gauge("integration.queue_depth", queue="notifications") == 0
+    assert "queue import-slices cannot be measured: OSError" in caplog.messages
+
+
+def test_tables_that_are_away_leave_the_queues_measured(timed: TimedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise NetworkFailure("storage", "no connection")
+
+    monkeypatch.setattr(timed.hub.timer_runs, "heartbeats", away)
+    monkeypatch.setattr(timed.hub.partners, "circuits", away)
+    with pytest.raises(NetworkFailure):
+        timed.fire("MeasureHub")
+    assert timed.gauge("integration.queue_depth", queue="import-slices") == 0
+
+
 def test_a_missing_timer_writes_the_line_that_the_alert_watches_for(
     timed: TimedHub, caplog: pytest.LogCaptureFixture
 ) -> None:
