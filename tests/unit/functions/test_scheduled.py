@@ -126,7 +126,7 @@ def test_tables_that_are_away_leave_the_queues_measured(timed: TimedHub, monkeyp
     assert timed.gauge("integration.queue_depth", queue="import-slices") == 0
 
 
-def test_a_missing_timer_writes_the_line_that_the_alert_watches_for(
+def test_a_missing_timer_is_a_line_in_the_log_and_named_by_health(
     timed: TimedHub, caplog: pytest.LogCaptureFixture
 ) -> None:
     timed.fire("MeasureHub")
