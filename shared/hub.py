@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,8 @@ from shared.access.bearer import BearerTokens, TokenVerifier
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
-from shared.adapters.key_vault import PARTNER as VAULT
 from shared.adapters.logs import set_up_logs
-from shared.adapters.partners import ADAPTERS, Partners
+from shared.adapters.partners import Partners
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.idempotency import Idempotency
 from shared.adapters.resilience.lease import Leases
@@ -29,12 +28,10 @@ from shared.adapters.telemetry.telemetry import Telemetry
 from shared.adapters.telemetry.work import ObservedWork
 from shared.adapters.timer_runs import StoredTimerRuns
 from shared.adapters.webhook_channel import WebhookChannel
-from shared.health.checks import Check, HealthChecks
-from shared.health.storage import probe_queues, probe_storage
-from shared.health.timers import TIMERS, probe_timers
+from shared.health.checks import HealthChecks, Probe
+from shared.health.timers import TIMERS
 from shared.kernel.blob import Blobs
 from shared.kernel.clock import Clock, utc_now
-from shared.kernel.errors import ConfigurationError
 from shared.kernel.identifiers import NewId
 from shared.kernel.json_client import JsonPoster, JsonReader
 from shared.kernel.message import Queues
@@ -42,7 +39,6 @@ from shared.kernel.table import Tables
 from shared.kernel.timer import TimerRuns
 from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
-from shared.messaging.queue_names import QUEUES
 from shared.notify.mailing import Mailing
 from shared.notify.notifications import Notifier
 from shared.sales.context import ImportContext, ImportRules, stores_of
@@ -58,9 +54,6 @@ if TYPE_CHECKING:
     from shared.kernel.file_transfer import FileTransfer
     from shared.orders.intake import OrderIntake
     from shared.payroll.context import PayrollContext
-
-_HEALTH_DEADLINE = 5.0
-"""Seconds, where the settings cannot be read: health says so instead of failing itself."""
 
 
 class Hub:
@@ -287,25 +280,16 @@ class Hub:
     @cached_property
     def health(self) -> HealthChecks:
         """What can be looked at (INC-72)."""
-        checks = (
-            Check("storage", lambda: probe_storage(self.tables, self.blobs, self.tenant), vital=True),
-            Check("queues", lambda: probe_queues(self.queues, QUEUES), vital=True),
-            Check("timers", lambda: probe_timers(self.timer_runs.heartbeats(), self.clock())),
-            Check("erp", lambda: self.erp_health()),
-            *(Check(name, partial(self._circuit, name)) for name in ADAPTERS if name != "erp"),
-            *self._sales_check(),
-            *self._vault_check(),
-        )
-        try:
-            deadline = self.settings.hub.health_deadline
-        except ConfigurationError:
-            deadline = _HEALTH_DEADLINE
-        return HealthChecks({check.name: check for check in checks}, deadline)
+        from shared.wiring.health import build
+
+        return build(self)
 
     @cached_property
-    def erp_health(self) -> Callable[[], str | None]:
-        """Probes the ERP."""
-        return self._erp_answers
+    def partner_probes(self) -> Mapping[str, Probe]:
+        """How each partner is asked whether it is there."""
+        from shared.wiring.health import partner_probes
+
+        return partner_probes(self)
 
     def _recorder(self) -> Recorder:
         from shared.adapters.telemetry.exporters import recorder_of
@@ -319,25 +303,6 @@ class Hub:
 
     def _staging_writers(self) -> AbstractContextManager[Executor]:
         return ThreadPoolExecutor(self.settings.imports.writers, thread_name_prefix="staging")
-
-    def _circuit(self, partner: str) -> str | None:
-        """Look at a partner that says nothing of its own health by how its calls went."""
-        state = self.partners.breaker(partner).state()
-        return "the circuit is open" if state == "open" else None
-
-    def _vault_check(self) -> Iterator[Check]:
-        if self.settings.has_vault:
-            yield Check(VAULT, lambda: self.vault.probe(self.settings.hub.page_token_secret.path))
-
-    def _sales_check(self) -> Iterator[Check]:
-        if self.settings.has_sales:
-            yield Check("sales", partial(self._circuit, "sales"))
-
-    def _erp_answers(self) -> str | None:
-        if self.erp_breaker.state() == "open":
-            return "the circuit is open"
-        self.erp.get_json("/api/health", {})
-        return None
 
 
 _lock = Lock()

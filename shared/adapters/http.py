@@ -67,7 +67,7 @@ class Call:
     `idempotency_key` comes from business identity and makes a write retryable. `accept` are statuses beyond 2xx that
     are answers, not errors, unless `check` finds them malformed. `check` looks at the answer inside retry and breaker:
     a MalformedResponse that it raises counts and is retried as any other. `name` stands for method and path in errors
-    and telemetry, where the path is a secret.
+    and telemetry, where the path is a secret. `once`: it is not retried, whatever it is.
     """
 
     method: str
@@ -80,6 +80,7 @@ class Call:
     max_body: int = MAX_BODY
     check: Callable[[WireAnswer], object] | None = None
     name: str = ""
+    once: bool = False
 
     @property
     def label(self) -> str:
@@ -207,7 +208,7 @@ class PartnerClient:
             with observed.attempt():
                 return self._attempt(call)
 
-        repeatable = call.method in SAFE_METHODS or bool(call.idempotency_key)
+        repeatable = not call.once and (call.method in SAFE_METHODS or bool(call.idempotency_key))
         return self._retry.call(attempt) if repeatable else attempt()
 
     def _attempt(self, call: Call) -> WireAnswer:

@@ -6,10 +6,10 @@ from shared.adapters.mail_smtp import PARTNER, SmtpMail, SmtpServer
 from shared.adapters.partners import Partners
 from shared.adapters.settings import MailSettings
 from shared.kernel.clock import Clock
-from shared.kernel.mail import MailProvider
+from shared.kernel.mail import MailGateway
 
 
-def mail_provider(settings: MailSettings, partners: Partners, clock: Clock) -> MailProvider | None:
+def mail_provider(settings: MailSettings, partners: Partners, clock: Clock) -> MailGateway | None:
     """Return the chosen provider, None where no e-mails are sent."""
     if settings.provider == "smtp":
         server = SmtpServer(

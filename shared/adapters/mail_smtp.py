@@ -31,6 +31,7 @@ from shared.kernel.secret import Secret
 
 PARTNER = "e-mail"
 _AUTHENTICATION_REQUIRED = 530
+_FINE = 250
 _NOT_AVAILABLE = 421
 """The server as a whole is away (RFC 5321, 4.2.3), not one mailbox: the circuit counts it."""
 # A body of nothing but ASCII passes every server, whatever extensions it lacks.
@@ -50,7 +51,7 @@ class SmtpServer:
 
 
 class SmtpMail:
-    """Implements `MailProvider`. Thread-safe."""
+    """Implements `MailGateway`. Thread-safe."""
 
     def __init__(
         self,
@@ -91,6 +92,18 @@ class SmtpMail:
             else:
                 self._server.password.use(send)
 
+    def probe(self, sender: str) -> None:
+        """Connect, greet, log in where there is a username, and ask for nothing. One attempt, beside the circuit."""
+        server = self._server
+
+        def greet(password: str) -> None:
+            self._told(lambda: self._converse(sender, password, _ask_for_nothing))
+
+        if server.password is None:
+            greet("")
+        else:
+            server.password.use(greet)
+
     def _attempt(self, observed: PartnerCall, step: Callable[[], None]) -> None:
         def limited() -> None:
             if self._rate_limit:
@@ -101,8 +114,15 @@ class SmtpMail:
             self._breaker.call(limited)
 
     def _send(self, mail: Mail, content: bytes, password: str) -> None:
+        def hand_over(connection: smtplib.SMTP) -> None:
+            connection.sendmail(mail.sender, [mail.recipient], content)
+
+        self._told(lambda: self._converse(mail.sender, password, hand_over))
+
+    def _told(self, step: Callable[[], None]) -> None:
+        """Do a step, and say in the hub's own errors what went wrong."""
         try:
-            self._hand_over(mail, content, password)
+            step()
         except (smtplib.SMTPException, OSError) as error:
             failure = _failure_of(error)
         else:
@@ -110,22 +130,29 @@ class SmtpMail:
         # Outside the handler, so that the library's error, which quotes addresses, is not chained to ours.
         raise failure
 
-    def _hand_over(self, mail: Mail, content: bytes, password: str) -> None:
+    def _converse(self, sender: str, password: str, talk: Callable[[smtplib.SMTP], None]) -> None:
         server = self._server
         # Named by the sender's domain: the name of this machine is nobody's business.
-        own_name = mail.sender.rpartition("@")[2]
+        own_name = sender.rpartition("@")[2]
         connection = smtplib.SMTP(server.host, server.port, own_name, server.timeout)
         try:
             if server.starttls:
                 connection.starttls(context=self._tls())
             if server.username:
                 connection.login(server.username, password)
-            connection.sendmail(mail.sender, [mail.recipient], content)
+            talk(connection)
         finally:
             # The e-mail is accepted by now, or is not: how the parting goes changes nothing.
             with suppress(smtplib.SMTPException, OSError):
                 connection.quit()
             connection.close()
+
+
+def _ask_for_nothing(connection: smtplib.SMTP) -> None:
+    connection.ehlo_or_helo_if_needed()
+    code, reply = connection.noop()
+    if code != _FINE:
+        raise smtplib.SMTPResponseException(code, reply)
 
 
 def _message(mail: Mail, clock: Clock) -> EmailMessage:

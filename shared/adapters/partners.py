@@ -8,6 +8,7 @@ from shared.adapters.entra import EntraGrant
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
 from shared.adapters.oauth import ClientCredentials, ClientSettings, FormGrant, Grant, TokenSource
+from shared.adapters.partner_probes import PartnerProbe
 from shared.adapters.resilience.circuit import CLOSED, Circuit
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.circuit_store import stored_circuits
@@ -115,6 +116,10 @@ class Partners:
         if bucket is None:
             return None
         return TokenBucket(self._tables, self._tenant, partner, bucket, clock=self._clock, sleep=self._sleep)
+
+    def probe(self, partner: str, url: str, tokens: TokenSource | None = None) -> PartnerProbe:
+        """Return what asks a partner whether it is there, beside its circuit."""
+        return PartnerProbe(partner, url, self._clock, tokens)
 
     def sftp(self, settings: SftpSettings) -> SftpTransfer:
         """Return where payroll picks files up (INC-54)."""

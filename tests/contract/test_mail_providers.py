@@ -10,15 +10,15 @@ import pytest
 from local.azurite_process import free_ports
 from local.loopback_http import LoopbackHttp
 from local.mail_preview import SAMPLES
-from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid
+from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid, tell_operation, tell_scopes
 from local.sandbox.mailbox import Mailbox
 from local.sandbox.wire import Answer, send
 from shared.adapters.mail_providers import mail_provider
 from shared.adapters.partners import Partners
 from shared.adapters.settings import MailSettings, Settings
 from shared.adapters.settings.secret_settings import SECRETS
-from shared.kernel.errors import CircuitOpen, ConfigurationError, PartnerRefused, PartnerUnavailable
-from shared.kernel.mail import Mail, MailProvider
+from shared.kernel.errors import CircuitOpen, ConfigurationError, CredentialsRefused, PartnerRefused, PartnerUnavailable
+from shared.kernel.mail import Mail, MailGateway
 from shared.notify.delivery import MAIL_LOG, MailDelivery
 from tests.fakes.secrets import RotatingSecrets
 from tests.fakes.tables import MemoryTables
@@ -47,7 +47,7 @@ class Case:
     name: str
     settings: MailSettings
     mailbox: Mailbox
-    provider: MailProvider
+    provider: MailGateway
     later: int
     away: int
     never: int
@@ -71,6 +71,15 @@ def gateways(mailbox: Mailbox) -> Iterator[str]:
                 answer = Answer(status=404)
             send(self, answer)
 
+        def do_GET(self) -> None:
+            headers = dict(self.headers.items())
+            if self.path == "/sendgrid/v3/scopes":
+                send(self, tell_scopes(headers, key=KEY))
+            elif self.path.startswith("/acs/emails/operations/"):
+                send(self, tell_operation(self.path, headers, access_key=ACCESS_KEY))
+            else:
+                send(self, Answer(status=404))
+
     with LoopbackHttp(Handler) as server:
         yield server.url
 
@@ -91,7 +100,7 @@ def environment_of(name: str, mailbox: Mailbox, url: str) -> dict[str, str]:
 
 def provider_of(
     settings: MailSettings, time: ManualTime | None = None, tables: MemoryTables | None = None
-) -> MailProvider:
+) -> MailGateway:
     time = time or ManualTime()
     partners = Partners(tables or MemoryTables(), "acme", time.clock, time.sleep)
     found = mail_provider(settings, partners, time.clock)
@@ -216,6 +225,16 @@ def test_nobody_there_is_a_matter_of_time(case: Case) -> None:
     )
     with pytest.raises(PartnerUnavailable):
         provider_of(gone).send(MAIL)
+    time = ManualTime()
+    with pytest.raises(PartnerUnavailable):
+        provider_of(gone, time).probe(MAIL.sender)
+    assert time.slept == [], "whoever asks will ask again"
+
+
+def test_a_provider_says_that_it_knows_us_and_sends_nothing(case: Case) -> None:
+    """INC-72."""
+    case.provider.probe(MAIL.sender)
+    assert case.mailbox.messages() == []
 
 
 @pytest.mark.parametrize(
@@ -236,6 +255,9 @@ def test_what_would_stop_every_email_is_for_the_operator(name: str, wrong: dict[
         provider = provider_of(Settings(given | changes).mail)
         with pytest.raises(ConfigurationError) as raised:
             provider.send(MAIL)
+        if "KEY" in named:
+            with pytest.raises(CredentialsRefused, match=named):
+                provider.probe(MAIL.sender)
     mailbox.close()
     assert named in {problem.field for problem in raised.value.problems}
     assert KEY not in str(raised.value)

@@ -43,7 +43,7 @@ class ImportSettings(Group):
     writers: int = Field(default=2, alias="ERP_STAGING_WRITERS", ge=1, le=8)
     """Threads that write staged sales while the next page is fetched."""
     slice_lease: float = Field(default=180.0, alias="ERP_SLICE_LEASE_SECONDS", ge=0.5, le=600)
-    """Longer than a page can take: three calls that time out (the third one opens the circuit), the waits between them.
+    """Longer than a page can take, with the wait for the rate limit: three calls time out, the third opens the circuit.
     It is prolonged between pages, and a worker that outlives its lease works beside the one that took the slice over.
     """
     stall_after: float = Field(default=900.0, alias="IMPORT_STALL_SECONDS", ge=1)

@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from threading import Thread
 
 import pytest
@@ -153,6 +153,25 @@ def test_starttls_and_login_over_it(certificate: Certificate) -> None:
         assert [found["to"] for found in mailbox.messages()] == ["zoe@example.com"]
     assert {problem.field for problem in wrong.value.problems} == {"MAIL_SMTP_USERNAME", "MAIL_SMTP_PASSWORD"}
     assert "wr0ng" not in str(wrong.value)
+
+
+def test_a_probe_greets_logs_in_and_sends_nothing(certificate: Certificate) -> None:
+    """INC-72."""
+    with closing(Mailbox(tls=certificate.of_server(), credentials=("hub", "s3cr3t"))) as mailbox:
+        for password, error in (("s3cr3t", None), ("wr0ng", CredentialsRefused)):
+            place = SmtpServer("127.0.0.1", mailbox.port, username="hub", password=fixed(password))
+            with pytest.raises(error) if error else nullcontext():
+                mail_to(place, tls=certificate.of_client).probe(MAIL.sender)
+        assert mailbox.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("step", "reply", "error"),
+    [("NOOP", "421 closing", ServerFailure), ("EHLO", "", NetworkFailure), ("greeting", "554 no", ConfigurationError)],
+)
+def test_a_probe_tells_what_is_wrong(step: str, reply: str, error: type[HubError]) -> None:
+    with SmtpScript({step: reply}) as server, pytest.raises(error):
+        mail_to(SmtpServer("127.0.0.1", server.port, starttls=False, timeout=2)).probe(MAIL.sender)
 
 
 def test_a_rotated_password_is_taken_up_at_once(certificate: Certificate) -> None:

@@ -14,10 +14,11 @@ from shared.adapters.queues import StorageQueues
 from shared.adapters.secret_cache import CachedSecrets, CacheLife
 from shared.adapters.service_bus import ServiceBusQueues
 from shared.adapters.settings.secret_settings import SECRETS
-from shared.health.checks import Check, Verdict, examine, overall
+from shared.health.checks import Check, Finding, Verdict, examine, overall
 from shared.hub import Hub, current_hub, replaced_hub
 from shared.kernel.adapter import Health
 from shared.kernel.errors import CircuitOpen, ConfigurationError, NetworkFailure
+from shared.wiring.health import build as build_health
 from shared.wiring.queues import build
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
@@ -44,7 +45,7 @@ def memory_hub(**environment: str) -> Hub:
         tables=MemoryTables(),
         blobs=MemoryBlobs(),
         queues=MemoryQueues(),
-        erp_health=lambda: None,
+        partner_probes={name: lambda: None for name in PARTS},
     )
 
 
@@ -101,6 +102,12 @@ def test_health_in_memory_is_good() -> None:
     assert overall(findings) is Health.HEALTHY
 
 
+def looked_at(hub: Hub, name: str) -> Finding:
+    """Return what somebody finds who has not looked before."""
+    (finding,) = build_health(hub).run([name])
+    return finding
+
+
 class AnsweringErp:
     """An ERP that is well."""
 
@@ -116,15 +123,15 @@ class AnsweringErp:
 def test_health_asks_the_erp_again_once_its_circuit_may_be_tried() -> None:
     """INC-10, RES-03: without traffic nobody else would find out that it is back."""
     time, erp = ManualTime(), AnsweringErp()
-    hub = Hub(ERP, clock=time.clock, tables=MemoryTables(), erp=erp)
+    hub = Hub(ERP, clock=time.clock, tables=MemoryTables(), blobs=MemoryBlobs(), queues=MemoryQueues(), erp=erp)
     for _ in range(3):
         with pytest.raises(NetworkFailure):
             hub.erp_breaker.call(failing)
     time.advance(119)
-    assert examine(Check("erp", hub.erp_health)).reason == "the circuit is open"
+    assert looked_at(hub, "erp").reason == "the circuit is open"
     assert erp.asked == []
     time.advance(1)
-    assert examine(Check("erp", hub.erp_health)).verdict is Verdict.PASS
+    assert looked_at(hub, "erp").verdict is Verdict.PASS
     assert erp.asked == ["/api/health"]
 
 
@@ -155,8 +162,7 @@ def test_health_says_open_no_longer_than_nobody_may_call(partner: str) -> None:
     assert hub.partners.circuits()[partner].state == "open"
     time.advance(30)
     assert hub.partners.circuits()[partner].state == "half-open"
-    (finding,) = hub.health.run([partner])
-    assert "circuit" not in finding.reason
+    assert "circuit" not in looked_at(hub, partner).reason
 
 
 def failing() -> None:
