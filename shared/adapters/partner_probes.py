@@ -1,5 +1,7 @@
 """Asking a partner whether it is there, beside its circuit: nothing is retried, counted, or sent on its behalf."""
 
+from contextlib import closing
+
 from shared.adapters.http_errors import error_of
 from shared.adapters.http_wire import Timeouts, Wire, WireRequest
 from shared.adapters.oauth import TokenSource
@@ -26,7 +28,8 @@ class PartnerProbe:
         if self._tokens:
             self._tokens.token()
         request = WireRequest("GET", self._url)
-        answer = Wire(self._partner, _TIMEOUTS).send(request, max_body=_LARGEST_ANSWER)
+        with closing(Wire(self._partner, _TIMEOUTS)) as wire:
+            answer = wire.send(request, max_body=_LARGEST_ANSWER)
         error = error_of(self._partner, request.label, answer, self._clock)
         if isinstance(error, ServerFailure):
             raise error
