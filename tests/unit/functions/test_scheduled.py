@@ -15,11 +15,13 @@ from shared.incentives.calculate_period import start_calculation
 from shared.kernel.errors import NetworkFailure
 from shared.kernel.message import new_message
 from tests.fakes.blobs import MemoryBlobs
+from tests.fakes.invocation import context
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
 from tests.unit.functions.indexed import indexed_functions
-from tests.unit.telemetry.watched import Watched, attributes
+from tests.unit.telemetry.watched import Watched, attributes, parent_id, trace_id
 
+HOST = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 
 
@@ -40,14 +42,14 @@ class TimedHub:
             telemetry=self.watched.telemetry,
         )
 
-    def fire(self, name: str, given: str = "") -> None:
+    def fire(self, name: str, given: str = "", traceparent: str = "") -> None:
         """Call a timer function as the worker does."""
         content = {"IsPastDue": False, "Schedule": {"AdjustForDST": True, **({"Input": given} if given else {})}}
         converter = func.get_binding_registry().get("timerTrigger")
         request = converter.decode(Datum(json.dumps(content), "json"), trigger_metadata={})
         (function,) = [one for one in indexed_functions() if one.get_function_name() == name]
         with replaced_hub(self.hub):
-            function.get_user_function()(request)
+            function.get_user_function()(request, context(traceparent))
 
     def gauge(self, name: str, **labels: str) -> Any:
         """Return the last value of a metric."""
@@ -144,6 +146,13 @@ def test_a_timer_is_a_span_with_its_correlation_id(timed: TimedHub) -> None:
     span = timed.watched.span("task MeasureHub")
     assert attributes(span)["integration.tenant"] == "default"
     assert attributes(span)["integration.correlation_id"]
+
+
+def test_a_timer_s_span_belongs_to_the_host_s_trace_of_the_invocation(timed: TimedHub) -> None:
+    """RES-08: in Application Insights, the function's request and what it did are one operation."""
+    timed.fire("MeasureHub", traceparent=HOST)
+    span = timed.watched.span("task MeasureHub")
+    assert (trace_id(span), parent_id(span)) == (HOST.split("-")[1], HOST.split("-")[2])
 
 
 def test_what_an_operator_asks_for_by_an_input_is_always_done(timed: TimedHub, monkeypatch: pytest.MonkeyPatch) -> None:
