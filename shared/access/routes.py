@@ -86,7 +86,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DiscardDeadLetter", "POST", "v1/admin/dead-letters/{id}/discard", ADMINS, "Give it up for good"),
     Route("ResubmitDeadLetters", "POST", "v1/admin/dead-letters/resubmit", ADMINS, "Send many again"),
     Route("DiscardDeadLetters", "POST", "v1/admin/dead-letters/discard", ADMINS, "Give many up for good"),
-    Route("ListCircuits", "GET", "v1/admin/circuits", ADMINS, "Circuits of all partners: state, failures"),
+    Route("ListCircuits", "GET", "v1/admin/circuits", ADMIN_READERS, "Circuits of all partners: state, failures"),
     Route("ResetCircuit", "POST", "v1/admin/circuits/{adapterId}/reset", ADMINS, "Close a circuit by hand"),
     Route("GetHealth", "GET", "v1/health", ANYONE, "All integrations: healthy, degraded, unhealthy"),
     Route("GetLiveness", "GET", "v1/health/liveness", ANYONE, "The process answers"),
