@@ -83,7 +83,8 @@ def _mail(hub: "Hub") -> None:
 
 def _notifications(hub: "Hub") -> None:
     """Knock at the host: a webhook itself cannot be asked without telling it something."""
-    url = hub.settings.hub.notification_url
+    secret = hub.settings.hub.notification_url
+    url = secret.find() if secret else None
     if url:
         parts = urlsplit(url)
         hub.partners.probe("notifications", f"{parts.scheme}://{parts.netloc}").ask()
