@@ -13,7 +13,7 @@ import azure.functions as func
 from pydantic import BaseModel, ValidationError
 
 from shared.access.principal import ANONYMOUS, Principal
-from shared.access.routes import Route, methods_of
+from shared.access.routes import Contract, Route, methods_of
 from shared.adapters.telemetry.current import current_traceparent
 from shared.hub import Hub, current_hub
 from shared.kernel.clock import from_iso
@@ -29,6 +29,7 @@ from shared.kernel.errors import (
     InvalidRequest,
     NotFound,
     PartnerUnavailable,
+    StorageUnavailable,
     TooLarge,
     Unauthenticated,
 )
@@ -148,7 +149,7 @@ def _answer(
     if request.method == "OPTIONS":
         return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
     try:
-        result = endpoint(hub, _admit(hub, route, request, request_id))
+        result = endpoint(hub, admit(hub, route, request, request_id))
         if isinstance(result, ApiFile):
             return _file(result, request_id)
         body = success(request_id, hub.clock(), result.data, result.metadata)
@@ -159,11 +160,12 @@ def _answer(
         return _broken(hub, route, request_id)
 
 
-def _admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
+def admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
     """Let a request in. Unauthenticated, Forbidden, TooLarge."""
     principal = ANONYMOUS
     if not route.requirement.anonymous:
-        principal = hub.access_tokens.principal(request.headers.get("Authorization"))
+        tokens = hub.provisioning_tokens if route.contract is Contract.SCIM else hub.access_tokens
+        principal = tokens.principal(request.headers.get("Authorization"))
         if not route.requirement.met_by(principal):
             raise Forbidden(f"this needs {route.requirement.describe()}")
     size = len(request.get_body())
@@ -189,7 +191,7 @@ def _refused(hub: Hub, route: Route, request_id: str, error: HubError) -> func.H
                 headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{error.message}"'
         case ConfigurationError():
             status, details = 500, error.problems
-        case PartnerUnavailable() | CircuitOpen() | Busy():
+        case PartnerUnavailable() | CircuitOpen() | Busy() | StorageUnavailable():
             status = 503
             headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
         case _:

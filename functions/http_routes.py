@@ -54,6 +54,27 @@ ENDPOINTS = {
     "DiscardDeadLetters": "dead_letters.discard_many",
     "ListCircuits": "circuits.list_all",
     "ResetCircuit": "circuits.reset",
+    "StartProvisioningSync": "provisioning.start_sync",
+    "ListProvisioningSyncs": "provisioning.list_syncs",
+    "GetProvisioningSync": "provisioning.show_sync",
+    "CreateUser": "scim.create",
+    "ListUsers": "scim.list_all",
+    "GetUser": "scim.show",
+    "ReplaceUser": "scim.put",
+    "PatchUser": "scim.patch",
+    "DeleteUser": "scim.delete",
+    "CreateGroup": "scim.create",
+    "ListGroups": "scim.list_all",
+    "GetGroup": "scim.show",
+    "ReplaceGroup": "scim.put",
+    "PatchGroup": "scim.patch",
+    "DeleteGroup": "scim.delete",
+    "GetScimConfiguration": "scim.configuration",
+    "ListScimSchemas": "scim.discover",
+    "GetScimSchema": "scim.discover",
+    "ListScimResourceTypes": "scim.discover",
+    "GetScimResourceType": "scim.discover",
+    "UnknownScimPath": "scim.decline",
     "GetHealth": "health.show",
     "GetReadiness": "health.readiness",
     "GetLiveness": "health.liveness",
@@ -67,7 +88,7 @@ def _handler(route: Route) -> Callable[[func.HttpRequest, func.Context], func.Ht
         module, name = ENDPOINTS[route.function].split(".")
         endpoint = getattr(import_module(f"functions.endpoints.{module}"), name)
         with invoked(context):
-            if route.partner_contract:
+            if route.contract:
                 from functions.partner_contract import respond_to_partner
 
                 return respond_to_partner(route, endpoint, req)
@@ -80,7 +101,7 @@ def _handler(route: Route) -> Callable[[func.HttpRequest, func.Context], func.Ht
 
 for _route in ROUTES:
     blueprint.function_name(name=_route.function)(
-        blueprint.route(route=_route.path, methods=[_route.method, "OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS)(
+        blueprint.route(route=_route.path, methods=[*_route.methods, "OPTIONS"], auth_level=func.AuthLevel.ANONYMOUS)(
             _handler(_route)
         )
     )

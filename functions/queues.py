@@ -25,6 +25,7 @@ from shared.messaging.queue_names import (
     IMPORT_SLICES,
     NOTIFICATIONS,
     PAYROLL_EXPORTS,
+    PROVISIONING_SYNCS,
     dead_letter_queue_of,
     poison_queue_of,
 )
@@ -89,6 +90,14 @@ CONSUMERS = (
         "payroll",
         "shared.payroll.run:handle_export_message",
         "shared.payroll.run:give_up_export",
+    ),
+    Consumer(
+        PROVISIONING_SYNCS,
+        "ProcessProvisioningSync",
+        "Carry a pull of users on by some pages. Idempotent by run.",
+        "user_sync",
+        "shared.provisioning.sync:handle_sync_message",
+        "shared.provisioning.sync:give_up_sync",
     ),
     Consumer(
         NOTIFICATIONS,

@@ -69,6 +69,14 @@ def export_payroll(hub: Hub, _given: str) -> None:
     export_what_is_due(hub.payroll)
 
 
+def sync_users(hub: Hub, _given: str) -> None:
+    """Start a pull of users, wake one that makes no progress (INC-33). Idempotent: while one runs, no other begins."""
+    from shared.provisioning.sync import start_sync
+
+    if hub.settings.has_graph:
+        start_sync(hub.user_sync, "SyncUsers")
+
+
 def measure_hub(hub: Hub, _given: str) -> None:
     """Measure what is the hub's and no instance's: heartbeats, circuits, queues (INC-73). Changes nothing."""
     from shared.adapters.telemetry.metrics import METRICS

@@ -21,6 +21,7 @@ WORK = {
     "SyncEmployees": "sync_employees",
     "ResumeHrEvents": "resume_hr_events",
     "ExportPayroll": "export_payroll",
+    "SyncUsers": "sync_users",
     "MeasureHub": "measure_hub",
 }
 """Function name -> function in `functions.scheduled`."""

@@ -48,6 +48,10 @@ param settings = {
   SALES_CLIENT_ID: 'hub-sales'
   SALES_SCOPE: 'sales/.default'
 
+  // Users are pulled from Microsoft Graph where there is a tenant (docs/provisioning.md).
+  // GRAPH_AUTHORITY: 'https://login.microsoftonline.com/<tenant ID>'
+  // GRAPH_CLIENT_ID: '<application ID>'
+
   SFTP_HOST: 'sftp.example.com'
   SFTP_USERNAME: 'hub'
   // From the operator of the server, by a way other than the network: ssh-keyscan alone proves nothing.

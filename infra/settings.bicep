@@ -73,6 +73,17 @@ type hubSettings = {
   SALES_CALL_TIMEOUT: string?
   SALES_RETRY_FIRST_DELAY: string?
 
+  // Where users are pulled from Microsoft Graph (docs/provisioning.md): GRAPH_AUTHORITY and GRAPH_CLIENT_ID.
+  GRAPH_BASE_URL: string?
+  GRAPH_TOKEN_URL: string?
+  GRAPH_AUTHORITY: string?
+  GRAPH_CLIENT_ID: string?
+  GRAPH_SCOPE: string?
+  GRAPH_CALL_TIMEOUT: string?
+  GRAPH_RETRY_FIRST_DELAY: string?
+  GRAPH_PAGES_PER_SLICE: string?
+  GRAPH_MAX_DEACTIVATION_SHARE: string?
+
   SFTP_HOST: string
   SFTP_PORT: string?
   SFTP_USERNAME: string

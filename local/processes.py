@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 from types import TracebackType
@@ -17,7 +18,8 @@ from local.free_ports import free_port
 from local.host.configuration import load_settings
 from local.orphan_guard import end_with_parent
 from shared.adapters.storage_account import StorageAccount
-from shared.kernel.transport import Transport
+from shared.kernel.message import Queues
+from shared.kernel.transport import Transport, chosen_transport
 from shared.provision import provision
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +47,8 @@ class Stack:
         """Use the given ports (by the names in `_PORTS`), else free ones.
 
         `settings` win over local.settings.example.json; `storage` keeps Azurite's data there, else in memory.
-        `service_bus` is the connection string of a broker that runs already: it then carries the messages.
+        `service_bus` is the connection string of a broker that runs already: it then carries the messages, as it does
+        where HUB_QUEUES and ServiceBusConnection are set in the environment.
         """
         given = dict(ports or {})
         self.ports = {name: given.get(name) or free_port() for name in _PORTS}
@@ -97,6 +100,25 @@ class Stack:
         """Stop everything."""
         self._stop()
 
+    @property
+    def transport(self) -> Transport:
+        """What carries the hub's messages."""
+        return chosen_transport(self._environment())
+
+    @contextmanager
+    def queues(self) -> Iterator[Queues]:
+        """The hub's queues, whatever carries them, for looking at them and sending to them from outside."""
+        from shared.adapters.service_bus import ServiceBusQueues
+        from shared.hub import Hub
+        from shared.wiring.queues import build
+
+        opened = build(Hub(self._environment()))
+        try:
+            yield opened
+        finally:
+            if isinstance(opened, ServiceBusQueues):
+                opened.close()
+
     def start_host(self) -> None:
         """Start the host; Functions Core Tools where they are installed, else the stand-in."""
         port = str(self.ports["host"])
@@ -142,8 +164,9 @@ class Stack:
         environment = {**os.environ, **self._given}
         environment["AzureWebJobsStorage"] = self.azurite.connection_string
         environment["HUB_NOTIFICATION_URL"] = f"{self.sandbox_url}/notifications"
-        for partner in ("ERP", "HR", "PAYROLL", "SALES"):
-            environment[f"{partner}_BASE_URL"] = f"{self.sandbox_url}/{partner.lower()}"
+        for partner in ("ERP", "HR", "PAYROLL", "SALES", "GRAPH"):
+            version = "/v1.0" if partner == "GRAPH" else ""
+            environment[f"{partner}_BASE_URL"] = f"{self.sandbox_url}/{partner.lower()}{version}"
             environment[f"{partner}_TOKEN_URL"] = f"{self.sandbox_url}/identity/oauth2/v2.0/token"
         environment["SFTP_PORT"] = str(self.ports["sftp"])
         environment["MAIL_SMTP_PORT"] = str(self.ports["mail"])

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from shared.access.bearer import BearerTokens, TokenVerifier
+from shared.access.provisioning import ProvisioningTokens
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from shared.kernel.file_transfer import FileTransfer
     from shared.orders.intake import OrderIntake
     from shared.payroll.context import PayrollContext
+    from shared.provisioning.context import SyncContext
+    from shared.provisioning.directory import Directory
 
 
 class Hub:
@@ -127,6 +130,11 @@ class Hub:
         return BearerTokens(self.token_verifier)
 
     @cached_property
+    def provisioning_tokens(self) -> ProvisioningTokens:
+        """Tells callers of the SCIM server (INC-33)."""
+        return ProvisioningTokens(self.access_tokens, lambda: self.settings.auth.scim_token)
+
+    @cached_property
     def page_tokens(self) -> PageTokens:
         """Signs positions in listings."""
         return PageTokens(self.settings.hub.page_token_secret.versions, self.tenant)
@@ -148,7 +156,13 @@ class Hub:
         """Processes queued messages."""
         delays = self.settings.hub.message_retry_delays
         return MessageProcessor(
-            self.queues, self.dead_letters, self.tenant, self.clock, delays, observe=self.work.message
+            self.queues,
+            self.dead_letters,
+            self.tenant,
+            self.clock,
+            delays,
+            observe=self.work.message,
+            sleep=self.sleep,
         )
 
     @cached_property
@@ -245,6 +259,20 @@ class Hub:
     def incentives(self) -> "IncentiveContext":
         """What the incentives work with."""
         from shared.wiring.incentives import build
+
+        return build(self)
+
+    @cached_property
+    def directories(self) -> "Mapping[str, Directory]":
+        """Provisioned users and groups (INC-33)."""
+        from shared.wiring.provisioning import build
+
+        return build(self)
+
+    @cached_property
+    def user_sync(self) -> "SyncContext":
+        """What the pull of users works with (INC-33). Conflict where there is no Microsoft Graph."""
+        from shared.wiring.graph import build
 
         return build(self)
 

@@ -25,6 +25,7 @@ _OWN = (
     "HR_",
     "PAYROLL_",
     "SALES_",
+    "GRAPH_",
     "MAIL_",
     "AZURE",
     "WEBSITE_",

@@ -21,6 +21,7 @@ var queues = [
   'hr-events'
   'calculation-requests'
   'payroll-exports'
+  'provisioning-syncs'
 ]
 
 resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
@@ -47,9 +48,10 @@ resource messageQueues 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = [fo
     defaultMessageTimeToLive: 'P14D'
     deadLetteringOnMessageExpiration: true
     // On the wire a message has an ID for each decision to send it: what is sent twice because an answer was lost, or a
-    // worker was killed before it could complete (its message is back after the lock), counts once; a new attempt is new.
+    // worker was killed before it could complete, counts once; a new attempt is new. A killed worker's message is back
+    // when its lock ends: up to 15 minutes after it was taken (host.json, `maxAutoLockRenewalDuration`, and a lock more).
     requiresDuplicateDetection: true
-    duplicateDetectionHistoryTimeWindow: 'PT10M'
+    duplicateDetectionHistoryTimeWindow: 'PT20M'
     requiresSession: false
     enableBatchedOperations: true
     maxSizeInMegabytes: 1024

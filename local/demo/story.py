@@ -9,9 +9,6 @@ from typing import Any
 
 from local.client import HubClient
 from local.processes import Stack
-from shared.adapters.blobs import AzureBlobs
-from shared.adapters.queues import StorageQueues
-from shared.adapters.storage_account import StorageAccount
 from shared.messaging.queue_names import NOTIFICATIONS
 
 Tell = Callable[[str], None]
@@ -60,7 +57,7 @@ class Story:
         self.admin = HubClient(stack.host_url, stack.sandbox_url)
         self.approver = HubClient(stack.host_url, stack.sandbox_url, "approver")
         self.seen = Seen(month)
-        self._storage = stack.azurite.connection_string
+        self._queues = stack.queues
         self._webhook = f"{stack.host_url}/api/v1/webhooks/hr"
         self._faults = faults
         self._tell = tell
@@ -196,13 +193,12 @@ class Story:
 
     def _await_mails(self) -> None:
         """Wait until nobody is left to be told anything; e-mails go out beside everything else. TimeoutError."""
-        account = StorageAccount(self._storage)
-        queues = StorageQueues(account, AzureBlobs(account))
         end = time.monotonic() + 120
-        while queues.depth(NOTIFICATIONS):
-            if time.monotonic() > end:
-                raise TimeoutError(f"queue {NOTIFICATIONS} is not empty after two minutes")
-            time.sleep(0.3)
+        with self._queues() as queues:
+            while queues.depth(NOTIFICATIONS):
+                if time.monotonic() > end:
+                    raise TimeoutError(f"queue {NOTIFICATIONS} is not empty after two minutes")
+                time.sleep(0.3)
 
     def _export(self) -> None:
         begun = self.admin.call("POST", "/admin/exports/trigger", json={"period": self.seen.period})

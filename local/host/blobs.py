@@ -3,8 +3,9 @@
 import json
 import logging
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azure.functions.meta import Datum
 
@@ -16,15 +17,22 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient
 
 _log = logging.getLogger("host")
-_TRIES = 5
 
 
 class BlobWatcher:
     """Watches one container and calls its function for each version of each blob, at least once."""
 
-    def __init__(self, function: IndexedFunction, connection: str, invoker: Invoker, poll: float) -> None:
-        """Keep everything; look every `poll` seconds."""
+    def __init__(
+        self,
+        function: IndexedFunction,
+        connection: str,
+        options: Mapping[str, Any],
+        invoker: Invoker,
+        poll: float,
+    ) -> None:
+        """Keep everything; `options` are those of host.json, under `extensions.blobs`; look every `poll` seconds."""
         self._function, self._connection, self._invoker, self._poll = function, connection, invoker, poll
+        self._tries = int(options.get("poisonBlobThreshold", 5))
         self._container = str(function.options["path"]).split("/")[0]
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"blobs {self._container}", daemon=True)
@@ -79,7 +87,7 @@ class BlobWatcher:
             "Properties": Datum(json.dumps(properties), "json"),
             "Metadata": Datum(json.dumps(dict(blob.metadata or {})), "json"),
         }
-        for _ in range(_TRIES):
+        for _ in range(self._tries):
             try:
                 self._invoker.run(self._function, Datum(content, "bytes"), metadata)
             except Exception:  # noqa: BLE001, S112 - logged by the invoker; tried again, in the end poison

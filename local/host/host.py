@@ -90,7 +90,9 @@ class FunctionsHost:
                 return ServiceBusListener(function, connection, options, self._invoker)
             case "blobTrigger":
                 poll = float(self._environment.get("LOCAL_HOST_BLOB_POLL_SECONDS") or 1)
-                return BlobWatcher(function, connection_string(name, self._environment, where), self._invoker, poll)
+                options = self._host_json.get("extensions", {}).get("blobs", {})
+                connection = connection_string(name, self._environment, where)
+                return BlobWatcher(function, connection, options, self._invoker, poll)
             case other:
                 _log.warning("%s: a %s is listed, not listened to", where, other)
                 return None

@@ -27,6 +27,7 @@ CLIENTS = {
     "hub-hr": Client("hr-secret", "hr"),
     "hub-payroll": Client("payroll-secret", "payroll"),
     "hub-sales": Client("sales-secret", "sales"),
+    "hub-graph": Client("graph-secret", "graph"),
     "admin": Client("admin-secret", AUDIENCE, {"roles": ["DSIF.Admin"]}),
     "approver": Client("approver-secret", AUDIENCE, {"roles": ["DSIF.Approver"]}),
     "admin-app": Client("admin-app-secret", AUDIENCE, {"roles": ["DSIF.Admin"], "scp": "Employees.Read"}),

@@ -1,9 +1,10 @@
-"""The routes of HR, payroll, the sales system, SFTP and the mailbox."""
+"""The routes of HR, payroll, the sales system, Microsoft Graph, SFTP and the mailbox."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from local.sandbox.graph import LinkUnknown
 from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid, tell_operation, tell_scopes
 from local.sandbox.order_intake import OrderRefused
 from local.sandbox.payroll import BatchRefused
@@ -74,6 +75,31 @@ def _take_order(sandbox: "Sandbox", request: Request) -> Answer:
     if fault and fault.kind == "answer-lost":
         fault.kind = "reset"
     return with_fault(request, as_json(answer, 201), fault) if fault else as_json(answer, 201)
+
+
+def _users(sandbox: "Sandbox", request: Request) -> Answer:
+    fault = sandbox.faults.next("graph.users", None)
+    if fault and fault.kind == "expired-token":
+        sandbox.identity.revoke_all()
+    if not sandbox.identity.accepts(request.bearer(), "graph"):
+        return refused_token()
+    address = f"{sandbox.url}/graph/v1.0/users/delta"
+    try:
+        content = sandbox.graph.page(request.query, address)
+    except LinkUnknown:
+        return as_json({"error": {"code": "resyncRequired"}}, 410, Location=f"{address}?$deltatoken=")
+    if fault and fault.kind == "foreign-link":
+        content = {name: fault.location if name.startswith("@odata.") else value for name, value in content.items()}
+    return with_fault(request, as_json(content), fault) if fault else as_json(content)
+
+
+def _change_users(sandbox: "Sandbox", request: Request) -> Answer:
+    return as_json({"changed": sandbox.graph.change(request.json())})
+
+
+def _forget_links(sandbox: "Sandbox", _request: Request) -> Answer:
+    sandbox.graph.forget_links()
+    return as_json({})
 
 
 def _reject(sandbox: "Sandbox", request: Request) -> Answer:
@@ -152,6 +178,10 @@ PARTNER_ROUTES: dict[tuple[str, str], tuple[str, Route]] = {
     ("GET", "/sales/api/health"): ("sales.health", _healthy("sales")),
     ("POST", "/sales/api/v2/orders/intake"): ("sales.orders", _take_order),
     ("GET", "/sales/ledger"): ("sales.ledger", lambda box, _: as_json(box.order_desk.ledger())),
+    ("GET", "/graph/v1.0/users/delta"): ("graph.users", _users),
+    ("POST", "/graph/users"): ("graph.change", _change_users),
+    ("POST", "/graph/forget-links"): ("graph.forget-links", _forget_links),
+    ("GET", "/graph/ledger"): ("graph.ledger", lambda box, _: as_json({"users": box.graph.users()})),
     ("GET", "/sftp/files"): ("sftp.files", _sftp_files),
     ("POST", "/sftp/faults"): ("sftp.faults", _sftp_faults),
     ("GET", "/mailbox"): ("mailbox", _mails),

@@ -15,6 +15,7 @@ from local.loopback_http import LoopbackHttp
 from local.sandbox.erp import MAX_PAGE_SIZE, Erp
 from local.sandbox.faults import PRESETS, Fault, Faults
 from local.sandbox.generator import Shape, employees_of
+from local.sandbox.graph import Graph
 from local.sandbox.hr import Hr
 from local.sandbox.identity import Identity, TokenRefused
 from local.sandbox.mailbox import Mailbox
@@ -45,6 +46,7 @@ class Sandbox:
         self.hr: Hr = Hr(self.shape)
         self.payroll: Payroll = Payroll()
         self.order_desk: OrderDesk = OrderDesk()
+        self.graph: Graph = Graph(self.shape)
         self.requests: Counter[str] = Counter()
         self.notifications: list[Any] = []
         self.traces: deque[dict[str, str]] = deque(maxlen=10_000)

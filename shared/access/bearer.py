@@ -36,7 +36,7 @@ class BearerTokens:
 
         Unauthenticated, PartnerUnavailable as the verifier.
         """
-        claims = self._verifier.claims(_bearer_token(authorization))
+        claims = self._verifier.claims(_access_token(bearer_token(authorization)))
         roles, scopes = claims.get("roles"), claims.get("scp")
         return Principal(
             str(claims["sub"]),
@@ -52,8 +52,11 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _bearer_token(authorization: str | None) -> str:
-    """Return the token. Hosts join repeated headers with a comma: no comma is part of a token."""
+def bearer_token(authorization: str | None) -> str:
+    """Return what an Authorization header shows. Unauthenticated.
+
+    Hosts join repeated headers with a comma: no comma is part of a token.
+    """
     if not authorization:
         raise Unauthenticated("an access token is needed: Authorization: Bearer <token>")
     scheme, _, token = authorization.strip().partition(" ")
@@ -62,6 +65,10 @@ def _bearer_token(authorization: str | None) -> str:
         raise Unauthenticated("the Authorization header is not one Bearer token")
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise Unauthenticated("the access token is too long")
+    return token
+
+
+def _access_token(token: str) -> str:
     if not _TOKEN.fullmatch(token):
         raise Unauthenticated("the access token does not parse")
     return token

@@ -4,6 +4,7 @@ A route is added by a row here, and its endpoint in `functions.http_routes`.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 
 from shared.access.requirement import (
     ADMIN_READERS,
@@ -18,6 +19,13 @@ from shared.access.requirement import (
 )
 
 
+class Contract(Enum):
+    """A contract with an outside system that says what answers look like."""
+
+    HR_WEBHOOK = "hr webhook"
+    SCIM = "scim"
+
+
 @dataclass(frozen=True)
 class Route:
     """An HTTP function: its name, method, path below `/api/`, and what callers need."""
@@ -27,9 +35,18 @@ class Route:
     path: str
     requirement: Requirement
     about: str
-    partner_contract: bool = False
+    contract: Contract | None = None
     """The answer has the shape of a contract with an outside system, not that of the hub's own envelope."""
+    others: tuple[str, ...] = ()
+    """Further methods that the function answers."""
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Every method that the function answers."""
+        return (self.method, *self.others)
+
+
+SCIM_ROOT = "v1/scim/v2"
 
 ROUTES: tuple[Route, ...] = (
     Route("StartImport", "POST", "v1/admin/imports", ADMINS, "Import the sales of a day"),
@@ -39,7 +56,7 @@ ROUTES: tuple[Route, ...] = (
         "ListImportRejects", "GET", "v1/admin/imports/{id}/rejects", ADMIN_READERS, "What an import refused, and why"
     ),
     Route("MapEmployees", "PUT", "v1/admin/employees/mappings", EMPLOYEE_ADMINS, "Map ERP employee IDs to employees"),
-    Route("ReceiveHrEvent", "POST", "v1/webhooks/hr", SIGNED, "Take in an HR event", partner_contract=True),
+    Route("ReceiveHrEvent", "POST", "v1/webhooks/hr", SIGNED, "Take in an HR event", Contract.HR_WEBHOOK),
     Route("ListEmployees", "GET", "v1/employees", EMPLOYEE_READERS, "Employees by ID"),
     Route("GetEmployee", "GET", "v1/employees/{id}", EMPLOYEE_READERS, "An employee with his assignments"),
     Route("StartEmployeeSync", "POST", "v1/admin/employees/syncs", EMPLOYEE_ADMINS, "Read everybody from HR"),
@@ -88,6 +105,57 @@ ROUTES: tuple[Route, ...] = (
     Route("DiscardDeadLetters", "POST", "v1/admin/dead-letters/discard", ADMINS, "Give many up for good"),
     Route("ListCircuits", "GET", "v1/admin/circuits", ADMIN_READERS, "Circuits of all partners: state, failures"),
     Route("ResetCircuit", "POST", "v1/admin/circuits/{adapterId}/reset", ADMINS, "Close a circuit by hand"),
+    Route("StartProvisioningSync", "POST", "v1/admin/provisioning/syncs", ADMINS, "Pull users from Microsoft Graph"),
+    Route("ListProvisioningSyncs", "GET", "v1/admin/provisioning/syncs", ADMIN_READERS, "Pulls of users, newest first"),
+    Route("GetProvisioningSync", "GET", "v1/admin/provisioning/syncs/{id}", ADMIN_READERS, "A pull: status and counts"),
+    Route("CreateUser", "POST", "v1/scim/v2/Users", ADMINS, "Provision a user (SCIM)", Contract.SCIM),
+    Route("ListUsers", "GET", "v1/scim/v2/Users", ADMIN_READERS, "Provisioned users (SCIM)", Contract.SCIM),
+    Route("GetUser", "GET", "v1/scim/v2/Users/{id}", ADMIN_READERS, "A provisioned user (SCIM)", Contract.SCIM),
+    Route("ReplaceUser", "PUT", "v1/scim/v2/Users/{id}", ADMINS, "Replace a user (SCIM)", Contract.SCIM),
+    Route("PatchUser", "PATCH", "v1/scim/v2/Users/{id}", ADMINS, "Change a user (SCIM)", Contract.SCIM),
+    Route("DeleteUser", "DELETE", "v1/scim/v2/Users/{id}", ADMINS, "Remove a user (SCIM)", Contract.SCIM),
+    Route("CreateGroup", "POST", "v1/scim/v2/Groups", ADMINS, "Provision a group (SCIM)", Contract.SCIM),
+    Route("ListGroups", "GET", "v1/scim/v2/Groups", ADMIN_READERS, "Provisioned groups (SCIM)", Contract.SCIM),
+    Route("GetGroup", "GET", "v1/scim/v2/Groups/{id}", ADMIN_READERS, "A provisioned group (SCIM)", Contract.SCIM),
+    Route("ReplaceGroup", "PUT", "v1/scim/v2/Groups/{id}", ADMINS, "Replace a group (SCIM)", Contract.SCIM),
+    Route("PatchGroup", "PATCH", "v1/scim/v2/Groups/{id}", ADMINS, "Change a group (SCIM)", Contract.SCIM),
+    Route("DeleteGroup", "DELETE", "v1/scim/v2/Groups/{id}", ADMINS, "Remove a group (SCIM)", Contract.SCIM),
+    Route(
+        "GetScimConfiguration",
+        "GET",
+        "v1/scim/v2/ServiceProviderConfig",
+        ADMIN_READERS,
+        "What the SCIM server can do",
+        Contract.SCIM,
+    ),
+    Route("ListScimSchemas", "GET", "v1/scim/v2/Schemas", ADMIN_READERS, "Schemas of SCIM", Contract.SCIM),
+    Route("GetScimSchema", "GET", "v1/scim/v2/Schemas/{id}", ADMIN_READERS, "A schema of SCIM", Contract.SCIM),
+    Route(
+        "ListScimResourceTypes",
+        "GET",
+        "v1/scim/v2/ResourceTypes",
+        ADMIN_READERS,
+        "Kinds of resources of SCIM",
+        Contract.SCIM,
+    ),
+    Route(
+        "GetScimResourceType",
+        "GET",
+        "v1/scim/v2/ResourceTypes/{id}",
+        ADMIN_READERS,
+        "A kind of resource of SCIM",
+        Contract.SCIM,
+    ),
+    # The host asks functions in the order of their names: what takes every path must have the last one.
+    Route(
+        "UnknownScimPath",
+        "GET",
+        f"{SCIM_ROOT}/{{*path}}",
+        ADMIN_READERS,
+        "Every other address below (SCIM): 404, 405 or 501",
+        Contract.SCIM,
+        ("POST", "PUT", "PATCH", "DELETE"),
+    ),
     Route("GetHealth", "GET", "v1/health", ANYONE, "All integrations: healthy, degraded, unhealthy"),
     Route("GetLiveness", "GET", "v1/health/liveness", ANYONE, "The process answers"),
     Route("GetReadiness", "GET", "v1/health/readiness", ANYONE, "Storage answers"),
@@ -96,5 +164,19 @@ ROUTES: tuple[Route, ...] = (
 
 
 def methods_of(path: str) -> tuple[str, ...]:
-    """Return every method that a path answers, OPTIONS last."""
-    return (*(route.method for route in ROUTES if route.path == path), "OPTIONS")
+    """Return every method that a path of the table answers, OPTIONS last."""
+    return (*(method for route in ROUTES if route.path == path for method in route.methods), "OPTIONS")
+
+
+def methods_at(address: str) -> tuple[str, ...]:
+    """Return every method that some function has for an address below `/api/`, without those that take every path."""
+    segments = address.strip("/").lower().split("/")
+    return tuple(method for route in ROUTES if _leads_to(route, segments) for method in route.methods)
+
+
+def _leads_to(route: Route, segments: list[str]) -> bool:
+    parts = route.path.lower().split("/")
+    return len(parts) == len(segments) and all(
+        segment if part.startswith("{") and not part.startswith("{*") else part == segment
+        for part, segment in zip(parts, segments, strict=True)
+    )

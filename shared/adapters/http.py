@@ -66,13 +66,14 @@ class Call:
 
     `idempotency_key` comes from business identity and makes a write retryable. `accept` are statuses beyond 2xx that
     are answers, not errors, unless `check` finds them malformed. `check` looks at the answer inside retry and breaker:
-    a MalformedResponse that it raises counts and is retried as any other. `name` stands for method and path in errors
-    and telemetry, where the path is a secret. `once`: it is not retried, whatever it is.
+    a MalformedResponse that it raises counts and is retried as any other. `params` as text is a query that is sent as
+    it is, such as that of a link of the partner's. `name` stands for method and path in errors and telemetry, where the
+    path is a secret. `once`: it is not retried, whatever it is.
     """
 
     method: str
     path: str = field(repr=False)
-    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] | str = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     idempotency_key: str = ""
@@ -146,7 +147,7 @@ class PartnerClient:
     def get_json(
         self,
         path: str,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | str | None = None,
         *,
         check: Callable[[Any], object] | None = None,
         max_body: int = MAX_BODY,

@@ -38,11 +38,14 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class WireRequest:
-    """A request as it is sent. Its text shows neither address, headers nor body: they may hold secrets."""
+    """A request as it is sent. Its text shows neither address, headers nor body: they may hold secrets.
+
+    `params` as text is a query that is sent as it is.
+    """
 
     method: str
     url: str = field(repr=False)
-    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] | str = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     name: str = ""

@@ -16,7 +16,14 @@ from shared.adapters.resilience.policies import policy_of
 from shared.adapters.resilience.rate_limit import TokenBucket
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.resilience.retry_budget import RetryBudget
-from shared.adapters.settings import ErpSettings, HrSettings, PayrollSettings, SalesSettings, SftpSettings
+from shared.adapters.settings import (
+    ErpSettings,
+    GraphSettings,
+    HrSettings,
+    PayrollSettings,
+    SalesSettings,
+    SftpSettings,
+)
 from shared.adapters.sftp import PARTNER as SFTP
 from shared.adapters.sftp import SftpServer, SftpTransfer
 from shared.adapters.telemetry.partner_calls import PartnerCalls
@@ -30,7 +37,7 @@ _log = logging.getLogger(__name__)
 ADAPTERS = ("erp", "hr", "payroll", SFTP, "e-mail", "notifications")
 """The adapter IDs of all partners."""
 
-OAuthPartner = ErpSettings | HrSettings | PayrollSettings | SalesSettings
+OAuthPartner = ErpSettings | GraphSettings | HrSettings | PayrollSettings | SalesSettings
 
 
 class Partners:
@@ -80,7 +87,7 @@ class Partners:
         return found
 
     def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker | None = None) -> PartnerClient:
-        """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales` (INC-02)."""
+        """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales`, `graph`."""
         return self.client(
             partner,
             settings.base_url,

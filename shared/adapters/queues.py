@@ -6,8 +6,11 @@ from shared.adapters.blob_names import check_container_name
 from shared.adapters.claim_check import ClaimCheck
 from shared.adapters.queue_delays import check_delay
 from shared.adapters.storage_account import StorageAccount
+from shared.adapters.storage_errors import passing_named
 from shared.kernel.blob import Blobs
 from shared.kernel.message import Message
+
+SERVICE = "queues"
 
 _FOREVER = -1
 """Time to live: a message that waits for an operator must not vanish after the default of seven days."""
@@ -22,18 +25,19 @@ class StorageQueues:
         self._claims = ClaimCheck(blobs)
 
     def send(self, queue: str, message: Message, *, delay: float = 0) -> None:
-        """Put a message on a queue, visible after `delay` seconds (at most seven days)."""
+        """Put a message on a queue, visible after `delay` seconds (at most seven days). StorageUnavailable."""
         from azure.core.exceptions import ResourceNotFoundError
 
         check_container_name(queue)
         wait = check_delay(delay)
         content = b64encode(self._claims.check_in(message).to_json().encode()).decode()
         client = self._account.queues.get_queue_client(queue)
-        try:
-            client.send_message(content, visibility_timeout=wait, time_to_live=_FOREVER)
-        except ResourceNotFoundError:
-            self._create(queue)
-            client.send_message(content, visibility_timeout=wait, time_to_live=_FOREVER)
+        with passing_named(SERVICE):
+            try:
+                client.send_message(content, visibility_timeout=wait, time_to_live=_FOREVER)
+            except ResourceNotFoundError:
+                self._create(queue)
+                client.send_message(content, visibility_timeout=wait, time_to_live=_FOREVER)
 
     def resolve(self, message: Message) -> Message:
         """Return the message with its payload, fetched where it is a claim check."""
@@ -44,7 +48,8 @@ class StorageQueues:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            properties = self._account.queues.get_queue_client(queue).get_queue_properties()
+            with passing_named(SERVICE):
+                properties = self._account.queues.get_queue_client(queue).get_queue_properties()
         except ResourceNotFoundError:
             return 0
         return int(properties.approximate_message_count or 0)

@@ -43,6 +43,21 @@ class TransactionCount:
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How often a request is sent again, and how long each try may take (seconds).
+
+    All of it ends long before the time of a function does (host.json), also where storage takes each request and never
+    answers: whoever waits must still be able to put the work off.
+    """
+
+    retries: int = 4
+    unanswered_retries: int = 1
+    """Of the retries, so many after a request that was sent and not answered."""
+    connect: float = 10
+    read: float = 30
+
+
+@dataclass(frozen=True)
 class StorageAddresses:
     """Where the services of an account are, and who we are there (INC-32); `credential` is asked for once."""
 
@@ -58,9 +73,12 @@ class StorageAccount:
     SDKs load, and connections open, when a service is first used.
     """
 
-    def __init__(self, place: str | StorageAddresses, *, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self, place: str | StorageAddresses, *, ca_bundle: str | None = None, patience: Patience | None = None
+    ) -> None:
         """Keep the place; nothing is read from it yet. `ca_bundle` is a file of own CAs."""
         self._place = place
+        self._patience = patience or Patience()
         self._ca_bundle = ca_bundle
         self.transactions = TransactionCount()
 
@@ -69,7 +87,7 @@ class StorageAccount:
         """The table service. Throttling and passing failures are retried after 0, 1.6, 3.2 and 6.4 seconds."""
         from azure.data.tables import TableServiceClient
 
-        options = self._options("tables") | {"retry_status": 4, "retry_backoff_max": 10}
+        options = self._options("tables") | {"retry_status": self._patience.retries, "retry_backoff_max": 10}
         if isinstance(self._place, str):
             return TableServiceClient.from_connection_string(self._place, **options)
         return TableServiceClient(self._place.tables, credential=self._credential, **options)
@@ -103,11 +121,17 @@ class StorageAccount:
     def _options(self, service: str) -> dict[str, Any]:
         from shared.adapters.storage_transport import CountingTransport
 
+        patience = self._patience
         return {
-            "transport": CountingTransport(service, self.transactions.add, self._ca_bundle),
-            "retry_total": 4,
-            "connection_timeout": 10,
-            "read_timeout": 60,
+            "transport": CountingTransport(
+                service,
+                self.transactions.add,
+                connect=patience.connect,
+                read=patience.read,
+                ca_bundle=self._ca_bundle,
+            ),
+            "retry_total": patience.retries,
+            "retry_read": patience.unanswered_retries,
         }
 
 

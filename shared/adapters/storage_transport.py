@@ -46,13 +46,30 @@ _KINDS = {
 class CountingTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exports it untyped
     """Sends over a pool of connections and reports each request, also the retried ones, by service and kind."""
 
-    def __init__(self, service: str, count: Callable[[str, str], None], ca_bundle: str | None = None) -> None:
-        """Open no connection yet. Proxies of the environment are not used: storage is a neighbour."""
+    def __init__(
+        self,
+        service: str,
+        count: Callable[[str, str], None],
+        *,
+        connect: float,
+        read: float,
+        ca_bundle: str | None = None,
+    ) -> None:
+        """Open no connection yet. `connect` and `read` are timeouts in seconds: clients give none to a given transport.
+
+        Proxies of the environment are not used: storage is a neighbour.
+        """
         session = Session()
         session.trust_env = False
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE))
-        super().__init__(session=session, session_owner=False, connection_verify=ca_bundle or True)
+        super().__init__(
+            session=session,
+            session_owner=False,
+            connection_timeout=connect,
+            read_timeout=read,
+            connection_verify=ca_bundle or True,
+        )
         self._service = service
         self._count = count
         self._kinds = [(re.compile(pattern), kind) for pattern, kind in _KINDS[service]]
@@ -66,7 +83,7 @@ class CountingTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exp
         try:
             return self._send_once(request, options)
         except ServiceResponseError as error:
-            if not isinstance(_root(error), ConnectionResetError | RemoteDisconnected | BrokenPipeError):
+            if not isinstance(root_of(error), ConnectionResetError | RemoteDisconnected | BrokenPipeError):
                 raise
         return self._send_once(request, options)
 
@@ -78,9 +95,8 @@ class CountingTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exp
         return super().send(request, **options)
 
 
-def _root(error: BaseException) -> BaseException:
-    """Return the error of the socket beneath the layers that wrap it."""
-    inner = next((item for item in (error.__cause__, error.__context__) if item is not None), None)
-    if inner is None:
-        inner = next((item for item in error.args if isinstance(item, BaseException)), None)
-    return _root(inner) if inner is not None else error
+def root_of(error: BaseException) -> BaseException:
+    """Return the error of the socket beneath the layers that wrap it: the SDK's, those of requests and urllib3."""
+    beneath = (error.__cause__, error.__context__, getattr(error, "inner_exception", None), *error.args)
+    inner = next((one for one in beneath if isinstance(one, BaseException)), None)
+    return root_of(inner) if inner is not None else error

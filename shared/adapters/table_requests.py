@@ -8,6 +8,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from shared.adapters.storage_account import StorageAccount
+from shared.adapters.storage_errors import away, passes, passing_named
+
+SERVICE = "tables"
 
 _HEADERS = {
     "Accept": "application/json;odata=minimalmetadata",
@@ -77,7 +80,7 @@ class TableRequests:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> Answer:
-        """Send a request and return the answer, whatever its status."""
+        """Send a request and return the answer. StorageUnavailable when there is none, or one that passes."""
         from azure.core.rest import HttpRequest
 
         service = self._account.tables
@@ -85,8 +88,12 @@ class TableRequests:
         fixed = _HEADERS | {"x-ms-version": service.api_version}
         request = HttpRequest(method, url, headers=fixed | dict(headers or {}), content=content)
         # The SDK offers no public way to send a request of one's own; `stream` keeps it from decoding the body too.
-        response = service._client.send_request(request, stream=True)
-        return Answer(response.status_code, response.headers, response.read())
+        with passing_named(SERVICE):
+            response = service._client.send_request(request, stream=True)
+            answer = Answer(response.status_code, response.headers, response.read())
+        if passes(answer.status):
+            raise away(SERVICE, answer.status, answer.failure.code)
+        return answer
 
     def create_table(self, name: str) -> None:
         """Create a table unless it is there."""
@@ -96,9 +103,11 @@ class TableRequests:
 
 
 def unexpected(failure: Failure) -> Exception:
-    """Return the error for an answer that the port has no name for: throttled for too long, forbidden, and so on."""
+    """Return the error for an answer that the port has no name for: a row of a transaction throttled, forbidden."""
     from azure.core.exceptions import HttpResponseError
 
+    if passes(failure.status):
+        return away(SERVICE, failure.status, failure.code)
     # One line: Azure's own message continues with request ID and time, and the SDK would append the whole body.
     reason = failure.message.partition("\n")[0]
     error = HttpResponseError(f"Azure Tables: {failure.status} {failure.code} {reason}")

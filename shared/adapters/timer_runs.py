@@ -30,8 +30,8 @@ _PAUSE = 1.0
 _log = logging.getLogger(__name__)
 
 
-class _DoneAlready(Exception):
-    """Another instance has done the work of this due time."""
+class _LeftToOthers(Exception):
+    """There is nothing to do here; the message says who does it."""
 
 
 class StoredTimerRuns:
@@ -58,14 +58,15 @@ class StoredTimerRuns:
         """Do a timer's work, once for each due time; tell whether it was done here.
 
         While another instance is at it, this one waits: for its success, or to take the work over when it failed or
-        was killed. A run longer than the lease may be done twice at once, which every timer's work bears.
+        was killed; unless the timer is due again before that would be certain. A run longer than the lease may be
+        done twice at once, which every timer's work bears.
         """
         began = self._clock()
         due = timer.due(began)
         try:
             claim = self._claim(timer, due, began)
-        except _DoneAlready:
-            _log.info("timer %s: another instance has done this", timer.name, extra={"timer": timer.name})
+        except _LeftToOthers as reason:
+            _log.info("timer %s: %s", timer.name, reason, extra={"timer": timer.name})
             return False
         try:
             work()
@@ -82,7 +83,7 @@ class StoredTimerRuns:
         return [_heartbeat(timer, self._expect(timer, found.get(timer.name))) for timer in self._timers.values()]
 
     def _claim(self, timer: Timer, due: datetime, began: datetime) -> Claim:
-        """Claim the row, waiting for whoever has it. _DoneAlready; Busy when it is never free."""
+        """Claim the row, waiting for whoever has it. _LeftToOthers; Busy when it is never free."""
         waited = 0.0
         while True:
             values = self._cells(timer, None)
@@ -90,6 +91,8 @@ class StoredTimerRuns:
             found = self._rows.claim(self._partition, timer.name, values, LEASE, is_new=False, refuse=look)
             if isinstance(found, Claim):
                 return found
+            if lease_end(found) >= due + timer.every:
+                raise _LeftToOthers("another instance is at it, and the next run comes before it could be taken over")
             left = (lease_end(found) - self._clock()).total_seconds()
             if waited > 2 * LEASE:
                 raise Busy(f"timer {timer.name} is being run by somebody else", retry_after=max(left, _PAUSE))
@@ -103,7 +106,7 @@ class StoredTimerRuns:
         if isinstance(done, datetime) and isinstance(at, datetime) and done >= due:
             by_the_timer, meanwhile = began < due + AT_ONCE, at > began
             if by_the_timer or meanwhile:
-                raise _DoneAlready
+                raise _LeftToOthers("another instance has done this")
         values.update(self._cells(timer, row))
 
     def _cells(self, timer: Timer, row: Row | None) -> dict[str, Value]:

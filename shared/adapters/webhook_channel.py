@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from shared.adapters.http import Call, PartnerClient
 from shared.kernel.errors import CredentialsRefused, FieldProblem, PartnerRefused
@@ -41,7 +41,7 @@ class WebhookChannel:
         call = Call(
             "POST",
             parts.path or "/",
-            dict(parse_qsl(parts.query, keep_blank_values=True)),
+            parts.query,
             {"Content-Type": "application/json"},
             body,
             idempotency_key,

@@ -15,6 +15,7 @@ TIMERS = (
     Timer("SyncEmployees", "0 0 3 * * *", _DAY, 3 * _HOUR, grace=_HOUR),
     Timer("ResumeHrEvents", "15 */5 * * * *", 5 * _MINUTE, timedelta(seconds=15), grace=10 * _MINUTE),
     Timer("ExportPayroll", "0 20 * * * *", _HOUR, 20 * _MINUTE, grace=30 * _MINUTE),
+    Timer("SyncUsers", "0 40 * * * *", _HOUR, 40 * _MINUTE, grace=30 * _MINUTE),
     Timer("MeasureHub", "0 * * * * *", _MINUTE, timedelta(0), grace=5 * _MINUTE),
 )
 """Every timer function; `functions/timers.py` registers them, and says what each one does."""

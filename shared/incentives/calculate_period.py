@@ -14,6 +14,7 @@ from shared.incentives.calculation_runs import CalculationRun, RunStatus
 from shared.incentives.comparison import Comparison, compare
 from shared.incentives.compute import BY, Computed, compute, inputs_of
 from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
+from shared.incentives.inbox import FILE_MESSAGE, take_in_file_now
 from shared.kernel.errors import Busy, DataRefused, HubError
 from shared.kernel.identifiers import time_of
 from shared.kernel.message import Message, new_message
@@ -68,7 +69,10 @@ def _enqueue(context: IncentiveContext, run: CalculationRun) -> None:
 
 
 def handle_calculation_message(context: IncentiveContext, message: Message) -> None:
-    """Do what a message of the queue `calculation-requests` asks for. Idempotent by period and input."""
+    """Do what a message of the queue `calculation-requests` asks for. Idempotent by period and input; by records."""
+    if message.type == FILE_MESSAGE:
+        take_in_file_now(context, str(message.data.get("file")))
+        return
     if message.type != "calculation.requested":
         raise DataRefused(f"message {message.id!r} asks for {message.type!r}, which the incentives do not know")
     try:

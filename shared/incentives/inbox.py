@@ -8,21 +8,41 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext
+from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.post import Known, Posted, post, shown
-from shared.kernel.blob import BlobInfo, BlobMissing
-from shared.kernel.errors import DataRefused
+from shared.kernel.blob import MAX_FILE_BYTES, BlobInfo, BlobMissing
+from shared.kernel.errors import DataRefused, StorageUnavailable
 from shared.kernel.message import new_message
 
 _log = logging.getLogger(__name__)
 
-MAX_BYTES = 64 * 1024 * 1024
 _MAX_RECORDS = 100_000
+FILE_MESSAGE = "calculation.file"
 _PORTION = 1000
 _FEW = 20
 
 
 def take_in_file(context: IncentiveContext, name: str) -> int:
+    """Take in a file that the host tells of; where storage is away, a message does it later. As `take_in_file_now`.
+
+    The host would call again at once, and give the file up after five times.
+    """
+    try:
+        return take_in_file_now(context, name)
+    except StorageUnavailable:
+        message = new_message(
+            message_id=context.new_id(),
+            message_type=FILE_MESSAGE,
+            tenant=context.tenant,
+            now=context.clock(),
+            subject=name,
+            data={"file": name},
+        )
+        context.queues.send(CALCULATION_QUEUE, message, delay=StorageUnavailable.retry_after)
+        return 0
+
+
+def take_in_file_now(context: IncentiveContext, name: str) -> int:
     """Store the calculations of a file, return how many were taken in; 0 when it is gone. Idempotent by its records.
 
     Refused records go to `calculations-quarantine` as `<name>.report.json`; a file that is none goes there whole.
@@ -103,19 +123,16 @@ def _in_portions(context: IncentiveContext, records: list[Mapping[str, Any]], by
 
 
 def _content(context: IncentiveContext, info: BlobInfo) -> bytes:
-    if info.size > MAX_BYTES:
-        raise DataRefused(f"the file has {info.size} bytes, at most {MAX_BYTES} are accepted")
+    if info.size > MAX_FILE_BYTES:
+        raise DataRefused(f"the file has {info.size} bytes, at most {MAX_FILE_BYTES} are accepted")
     return context.inbox.read(info.name, etag=info.etag)
 
 
 def _quarantine(context: IncentiveContext, info: BlobInfo, reason: str) -> None:
-    """Move a file to quarantine: copied, reported, only then removed. One that is too large to be copied stays."""
-    movable = info.size <= MAX_BYTES
-    if movable:
-        context.quarantine.write(info.name, context.inbox.read(info.name, etag=info.etag))
+    """Move a file to quarantine: copied, reported, only then removed."""
+    context.quarantine.copy(info.name, context.inbox, info.name, etag=info.etag)
     _report(context, info, {"file": info.name, "reason": reason})
-    if movable:
-        context.inbox.delete(info.name, etag=info.etag)
+    context.inbox.delete(info.name, etag=info.etag)
 
 
 def _report(context: IncentiveContext, info: BlobInfo, report: Mapping[str, Any]) -> None:

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Of a dropped file: the host reads it whole and hands it on whole, though a function wants no more than its name."""
+
 
 class BlobMissing(Exception):
     """There is no such blob."""
@@ -43,6 +46,13 @@ class BlobContainer(Protocol):
         overwrite: bool = True,
     ) -> str:
         """Store bytes, return the ETag. BlobChanged when it exists and may not be overwritten."""
+        ...
+
+    def copy(self, name: str, source: "BlobContainer", source_name: str, *, etag: str | None = None) -> None:
+        """Store what another container holds, in the memory of one piece. BlobMissing and BlobChanged as it reads.
+
+        Nothing is there before all of it is.
+        """
         ...
 
     def info(self, name: str) -> BlobInfo | None:

@@ -13,6 +13,7 @@ HubError
 |  |- ContractBroken        lasting: the partner does something that the contract forbids
 |- CircuitOpen              calls are held back; the work is delayed, not failed
 |- Busy                     somebody else is at it; the work is delayed, not failed
+|- StorageUnavailable       our own storage is away or overloaded; the work is delayed, not failed
 """
 
 from dataclasses import dataclass
@@ -199,3 +200,19 @@ class Busy(HubError):
         """Keep when to come back."""
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StorageUnavailable(HubError):
+    """Our own storage does not answer, fails, or asks for slower requests. What was asked for may have been done.
+
+    Nothing can be kept meanwhile, not even a dead letter. `retry_after` is for whoever asks us.
+    """
+
+    code = "StorageUnavailable"
+    retryable = True
+    retry_after = 30.0
+
+    def __init__(self, service: str, message: str) -> None:
+        """Keep which service it was: tables, blobs or queues."""
+        super().__init__(f"storage ({service}): {message}")
+        self.service = service

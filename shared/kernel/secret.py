@@ -80,6 +80,15 @@ class Secret:
         """Return the newest value, None when there is none. Errors as `value`."""
         return self.value() if self._store().versions(self.path) else None
 
+    def held(self, *, fresh: bool = False) -> tuple[str, ...]:
+        """Return all values that hold, the newest first; none when there is none. Errors as `value`.
+
+        `fresh` asks the store itself, because a value was refused.
+        """
+        if fresh:
+            self._store().refresh(self.path)
+        return self.versions() if self._store().versions(self.path) else ()
+
     def use(self, call: Callable[[str], Result]) -> Result:
         """Return what a call with the value gives; the call raises CredentialsRefused when the value is refused.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock, from_iso, to_iso
-from shared.kernel.errors import Conflict, DataRefused, HubError
+from shared.kernel.errors import Conflict, DataRefused, HubError, StorageUnavailable
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Message, Queues, parse_message
 from shared.kernel.table import Row, RowChanged, Table, Value
@@ -87,6 +87,8 @@ class DeadLetters:
                 continue
             try:
                 self.resubmit(row.key, str(row.values["resubmittedBy"]))
+            except StorageUnavailable:
+                raise
             except HubError as error:
                 _log.error("dead letter %s cannot be sent again: %s", row.key, error.code)
             else:
@@ -193,8 +195,10 @@ class DeadLetters:
 
 
 def _outcome(identifier: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """One that cannot be done never stops the others."""
+    """One that cannot be done never stops the others; only storage does, which none can be done without."""
     try:
         return {"id": identifier, **act()}
+    except StorageUnavailable:
+        raise
     except HubError as error:
         return {"id": identifier, "error": {"code": error.code, "message": error.message}}

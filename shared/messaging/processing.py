@@ -4,22 +4,26 @@
 |-------------------------------------------|-----------------------------------------------------------------------|
 | done                                      | the broker removes the message                                        |
 | Busy, CircuitOpen                         | sent again after a while, the attempt does not count; parked in a day |
+| StorageUnavailable                        | sent again, later each time, the attempt does not count; as above     |
 | another passing HubError                  | sent again, later each time; after the last attempt parked            |
 | a lasting HubError                        | parked at once                                                        |
-| anything else (a defect, storage is down) | raised: the broker delivers again, in the end to its poison queue     |
+| anything else (a defect)                  | raised: the broker delivers again, in the end to its poison queue     |
 
 Parking: the body to a blob, then the row, then the alert, then `given_up`. After a crash in between, the broker
-delivers the message again; parking it again changes nothing that is there.
+delivers the message again; parking it again changes nothing that is there. While storage is away nothing is parked: the
+message is sent again, whatever its age. Where it cannot even be sent, because the queues are away too, that is raised:
+they deliver it again when they are back.
 """
 
 import logging
+import time
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 
 from shared.kernel.clock import Clock, from_iso
-from shared.kernel.errors import Busy, CircuitOpen, DataRefused, HubError, PartnerError
+from shared.kernel.errors import Busy, CircuitOpen, DataRefused, HubError, PartnerError, StorageUnavailable
 from shared.kernel.message import Message, Queues, new_message, parse_message
 from shared.messaging.dead_letter import Failure, Kind
 from shared.messaging.dead_letters import DeadLetters
@@ -31,6 +35,8 @@ MAX_AGE = timedelta(hours=24)
 """A message that only ever waited for others is given up after that; no wish to wait is granted beyond it either."""
 MIN_WAIT = 1.0
 """Seconds: a message that waits for others must not spin."""
+PAUSE = 60.0
+"""Seconds for which what is no message of ours is held, when storage is away that is to keep it: see `_held`."""
 
 Handler = Callable[[Message], None]
 Observe = Callable[[str, Message], AbstractContextManager[Callable[[str], None]]]
@@ -61,11 +67,12 @@ class MessageProcessor:
         delays: tuple[float, ...],
         *,
         observe: Observe = lambda _queue, _message: nullcontext(lambda _outcome: None),
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Keep queues, dead letters, the delays (seconds) between attempts, and who looks on."""
         self._queues, self._dead_letters = queues, dead_letters
         self._tenant, self._clock, self._delays = tenant, clock, delays
-        self._observe = observe
+        self._observe, self._sleep = observe, sleep
 
     def process(self, queue: str, body: bytes, handle: Handler, given_up: GivenUp | None = None) -> None:
         """Process one message. Trusts the envelope alone; what the broker says about the message can be forged.
@@ -79,15 +86,10 @@ class MessageProcessor:
             return
         with self._observe(queue, message) as tell:
             try:
-                self._check(message)
-                handle(self._queues.resolve(message))
-                tell("done")
-            except HubError as error:
-                if self._send_again(queue, message, error):
-                    tell("again")
-                    return
-                self._give_up(queue, body, message, _parked(error), error, given_up)
-                tell("parked")
+                tell(self._work_on(queue, body, message, handle, given_up))
+            except StorageUnavailable as error:
+                self._put_off(queue, message, error)
+                tell("again")
 
     def record_broker_dead_letter(
         self,
@@ -101,6 +103,9 @@ class MessageProcessor:
     ) -> None:
         """Keep a message that the broker gave up. Idempotent by message and attempt.
 
+        While storage is away, it is sent to its queue again instead, later each time: it would be back at once from
+        where the broker keeps it. If its function crashes at it again, that is its way back to here.
+
         Count, reason and description come from where they cannot be forged: not from trigger metadata that a body can
         overwrite.
         """
@@ -108,11 +113,16 @@ class MessageProcessor:
         try:
             message = parse_message(body)
         except DataRefused:
-            self._keep(queue, body, None, failure)
+            with self._held():
+                self._keep(queue, body, None, failure)
             return
         with self._observe(queue, message) as tell:
-            self._give_up(queue, body, message, failure, BrokerGaveUp(reason, description), given_up)
-            tell("dead-lettered")
+            try:
+                self._give_up(queue, body, message, failure, BrokerGaveUp(reason, description), given_up)
+                tell("dead-lettered")
+            except StorageUnavailable as error:
+                self._put_off(queue, message, error)
+                tell("again")
 
     def record_crash_loop(self, queue: str, body: bytes, delivery_count: int, given_up: GivenUp | None = None) -> None:
         """Keep a message whose function failed each time that the broker delivered it. Idempotent as above."""
@@ -129,23 +139,57 @@ class MessageProcessor:
         except ValueError:
             raise DataRefused(f"message {message.id!r}: time is no ISO 8601 instant with an offset") from None
 
+    def _work_on(self, queue: str, body: bytes, message: Message, handle: Handler, given_up: GivenUp | None) -> str:
+        """Work on a message, return the outcome. StorageUnavailable when it cannot be parked."""
+        try:
+            self._check(message)
+            handle(self._queues.resolve(message))
+        except HubError as error:
+            if self._send_again(queue, message, error):
+                return "again"
+            self._give_up(queue, body, message, _parked(error), error, given_up)
+            return "parked"
+        return "done"
+
     def _send_again(self, queue: str, message: Message, error: HubError) -> bool:
         """Send a message again if that makes sense; tell whether it did."""
         if not error.retryable:
             return False
         longest = MAX_AGE.total_seconds()
         wish = min(max(float(getattr(error, "retry_after", None) or 0), 0.0), longest)
-        if isinstance(error, Busy | CircuitOpen):
+        if isinstance(error, Busy | CircuitOpen | StorageUnavailable):
             if self._clock() - from_iso(message.time) > MAX_AGE:
                 return False
-            self._queues.send(queue, message.put_off(), delay=max(wish, MIN_WAIT))
+            self._put_off(queue, message, error, wish)
         elif message.attempt < len(self._delays):
             self._queues.send(queue, message.next_attempt(), delay=max(wish, self._delays[message.attempt]))
+            _tell_again(queue, message, error)
         else:
             return False
-        extra = {"queue": queue, "messageId": message.id, "attempt": message.attempt, "reason": error.code}
-        _log.warning("message %s of queue %s is tried again later", message.id, queue, extra=extra)
         return True
+
+    def _put_off(self, queue: str, message: Message, error: HubError, wish: float = 0.0) -> None:
+        """Send a message again without its attempt counting: when is the wish of others, or ours where it is storage.
+
+        Then the delays are those between attempts, the last one again and again.
+        """
+        if isinstance(error, StorageUnavailable):
+            delays = self._delays or (MIN_WAIT,)
+            wish = delays[min(message.postponed, len(delays) - 1)]
+        self._queues.send(queue, message.put_off(), delay=max(wish, MIN_WAIT))
+        _tell_again(queue, message, error)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold what cannot be kept now for a while, under its lock, before it is given back.
+
+        It is no message that could be sent again, and a dead-letter queue gives it out again at once, for ever.
+        """
+        try:
+            yield
+        except StorageUnavailable:
+            self._sleep(PAUSE)
+            raise
 
     def _give_up(
         self,
@@ -192,6 +236,11 @@ class MessageProcessor:
             return self._queues.resolve(message)
         except DataRefused:
             return message
+
+
+def _tell_again(queue: str, message: Message, error: HubError) -> None:
+    extra = {"queue": queue, "messageId": message.id, "attempt": message.attempt, "reason": error.code}
+    _log.warning("message %s of queue %s is tried again later", message.id, queue, extra=extra)
 
 
 def _parked(error: HubError) -> Failure:

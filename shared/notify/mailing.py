@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from shared.kernel.clock import Clock
-from shared.kernel.errors import HubError
+from shared.kernel.errors import HubError, StorageUnavailable
 from shared.kernel.message import Message, Queues, new_message
 from shared.notify.delivery import MailDelivery
 from shared.notify.mail_events import MAIL_RULES, Audience
@@ -181,9 +181,11 @@ class Mailing:
                 raise failure
 
     def _one(self, event_id: str, template: str, recipient: str, values: Mapping[str, object]) -> HubError | None:
-        """Deliver one e-mail; return what may pass, so that the others are written first."""
+        """Deliver one e-mail; return what may pass, so that the others are written first. StorageUnavailable."""
         try:
             self._delivery.deliver(event_id, template, recipient, values)
+        except StorageUnavailable:
+            raise  # the others could not be either, and would wait for that one by one
         except HubError as error:
             return error
         return None
@@ -233,6 +235,7 @@ _TITLES = {
     "export.withheld": "Employees are missing in a payroll export",
     "calculation.differing": "Calculations differ from the present sales",
     "employee-sync.failed": "The employee sync did not go well",
+    "provisioning-sync.failed": "The pull of users did not go well",
     "calculations-file.refused": "A file of calculations was refused",
 }
 

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+from shared.kernel.blob import MAX_FILE_BYTES
 from shared.kernel.clock import business_day
-from shared.kernel.errors import DataRefused, InvalidRequest
-from shared.sales.context import ImportContext
+from shared.kernel.errors import DataRefused, InvalidRequest, StorageUnavailable
+from shared.kernel.message import new_message
+from shared.sales.context import IMPORT_QUEUE, ImportContext
 from shared.sales.file_source import day_of_file
 from shared.sales.outcome import fail_run
 from shared.sales.runs import ImportRun, Trigger
 from shared.sales.start import StartRequest, start_import
+
+FILE_MESSAGE = "import.file"
 
 
 @dataclass(frozen=True)
@@ -17,17 +21,38 @@ class DroppedFile:
 
     name: str
     etag: str
+    size: int
 
 
 def import_file(context: ImportContext, name: str) -> str | None:
+    """Import a file that the host tells of; where storage is away, a message does it later. As `import_file_now`.
+
+    The host would call again at once, and give the file up after five times.
+    """
+    try:
+        return import_file_now(context, name)
+    except StorageUnavailable:
+        message = new_message(
+            message_id=context.new_id(),
+            message_type=FILE_MESSAGE,
+            tenant=context.tenant,
+            now=context.clock(),
+            subject=name,
+            data={"file": name},
+        )
+        context.queues.send(IMPORT_QUEUE, message, delay=StorageUnavailable.retry_after)
+        return None
+
+
+def import_file_now(context: ImportContext, name: str) -> str | None:
     """Start the import of a file; None when it is gone. Idempotent by the file's name and ETag.
 
-    A file that does not say what it is about becomes a failed run and goes to quarantine.
+    A file that is too large, or does not say what it is about, becomes a failed run and goes to quarantine.
     """
     info = context.inbox.info(name)
     if info is None:
         return None
-    file = DroppedFile(name, info.etag)
+    file = DroppedFile(name, info.etag, info.size)
     key = f"file|{file.name}|{file.etag}"
     result = context.once.run("import-file", key, lambda: {"runId": _start(context, file)})
     return str(result["runId"])
@@ -35,6 +60,7 @@ def import_file(context: ImportContext, name: str) -> str | None:
 
 def _start(context: ImportContext, file: DroppedFile) -> str:
     try:
+        _check_size(file)
         day = day_of_file(context.inbox, file.name, file.etag, context.rules.time_zone)
         return start_import(
             context,
@@ -42,6 +68,12 @@ def _start(context: ImportContext, file: DroppedFile) -> str:
         )
     except (DataRefused, InvalidRequest) as error:
         return _refuse(context, file, DataRefused(error.message))
+
+
+def _check_size(file: DroppedFile) -> None:
+    if file.size > MAX_FILE_BYTES:
+        text = f"file {file.name!r} has {file.size} bytes, at most {MAX_FILE_BYTES} are accepted"
+        raise DataRefused(f"{text}: split it by stores")
 
 
 def _refuse(context: ImportContext, file: DroppedFile, error: DataRefused) -> str:

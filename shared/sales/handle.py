@@ -5,6 +5,7 @@ from collections.abc import Callable
 from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.message import Message
 from shared.sales.context import ImportContext
+from shared.sales.files import FILE_MESSAGE, import_file_now
 from shared.sales.outcome import fail_run
 from shared.sales.publish import publish_run, republish_run
 from shared.sales.stage import stage_slice
@@ -25,8 +26,9 @@ def give_up_import_message(context: ImportContext, message: Message, error: HubE
         fail_run(context, run_id, error)
 
 
-_HANDLERS: dict[str, Callable[[ImportContext, Message], None]] = {
+_HANDLERS: dict[str, Callable[[ImportContext, Message], object]] = {
     "import.stage": stage_slice,
+    FILE_MESSAGE: lambda context, message: import_file_now(context, str(message.data["file"])),
     "import.publish": lambda context, message: publish_run(context, str(message.data["runId"])),
     "import.republish": lambda context, message: republish_run(context, str(message.data["runId"])),
 }

@@ -18,14 +18,13 @@ def quarantine_file(context: ImportContext, run: ImportRun) -> None:
     """
     name = f"{run.run_id}/{run.file_name}"
     try:
-        content = context.inbox.read(run.file_name, etag=run.file_etag)
+        context.quarantine.copy(name, context.inbox, run.file_name, etag=run.file_etag)
+        copied = True
     except (BlobMissing, BlobChanged):
-        content = None
-    if content is not None:
-        context.quarantine.write(name, content)
+        copied = False
     report = json.dumps(_report(context, run), indent=2, ensure_ascii=False).encode()
     context.quarantine.write(f"{name}.report.json", report, content_type="application/json")
-    if content is not None:
+    if copied:
         try:
             context.inbox.delete(run.file_name, etag=run.file_etag)
         except BlobChanged:

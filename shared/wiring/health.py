@@ -19,7 +19,7 @@ from shared.messaging.queue_names import QUEUES
 if TYPE_CHECKING:
     from shared.hub import Hub
 
-SALES = "sales"
+SALES, GRAPH = "sales", "graph"
 PARTNERS_KEEP = 60.0
 """Seconds for which what a partner answered is good."""
 _DEADLINE = 5.0
@@ -34,7 +34,7 @@ def build(hub: "Hub") -> HealthChecks:
         Check("timers", lambda: probe_timers(hub.timer_runs.heartbeats(), hub.clock())),
         *(
             Check(name, hub.partner_probes[name], keep=PARTNERS_KEEP, held_back=partial(_open_circuit, hub, name))
-            for name in (*ADAPTERS, *([SALES] if hub.settings.has_sales else []))
+            for name in (*ADAPTERS, *_optional_partners(hub))
         ),
         *_vault_check(hub),
     )
@@ -55,7 +55,15 @@ def partner_probes(hub: "Hub") -> Mapping[str, Probe]:
         "e-mail": partial(_mail, hub),
         "notifications": partial(_notifications, hub),
         SALES: partial(_sales, hub),
+        GRAPH: partial(_graph, hub),
     }
+
+
+def _optional_partners(hub: "Hub") -> Iterator[str]:
+    """Yield the partners that a hub need not have, where it has them."""
+    for name, is_set in ((SALES, hub.settings.has_sales), (GRAPH, hub.settings.has_graph)):
+        if is_set:
+            yield name
 
 
 def _open_circuit(hub: "Hub", partner: str) -> str | None:
@@ -92,6 +100,12 @@ def _notifications(hub: "Hub") -> None:
 
 def _sales(hub: "Hub") -> AdapterHealth:
     return hub.orders.health_check()
+
+
+def _graph(hub: "Hub") -> None:
+    settings = hub.settings.graph
+    if settings:
+        _oauth(hub, GRAPH, settings)
 
 
 def _vault_check(hub: "Hub") -> Iterator[Check]:

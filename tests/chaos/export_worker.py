@@ -18,6 +18,7 @@ from functools import wraps
 from typing import Any
 
 import azure.data.tables
+import azure.servicebus
 import azure.storage.blob
 import azure.storage.queue
 import paramiko
@@ -28,6 +29,7 @@ from functions.scheduled import export_payroll
 from shared.adapters.blobs import AzureContainer
 from shared.adapters.http import PartnerClient
 from shared.adapters.queues import StorageQueues
+from shared.adapters.service_bus import ServiceBusQueues
 from shared.adapters.tables import AzureTable
 from shared.hub import Hub, replaced_hub
 from shared.kernel.clock import utc_now
@@ -37,7 +39,7 @@ from shared.messaging.queue_names import PAYROLL_EXPORTS
 from shared.payroll.start import ExportRequest, start_export
 
 (EXPORTS,) = (one for one in CONSUMERS if one.queue == PAYROLL_EXPORTS)
-LOADED = (azure.data.tables, azure.storage.blob, azure.storage.queue, paramiko, requests)
+LOADED = (azure.data.tables, azure.servicebus, azure.storage.blob, azure.storage.queue, paramiko, requests)
 """Loaded once, before anything is forked."""
 
 EFFECTS: tuple[tuple[type, str], ...] = (
@@ -49,6 +51,7 @@ EFFECTS: tuple[tuple[type, str], ...] = (
     (AzureContainer, "write"),
     (AzureContainer, "delete"),
     (StorageQueues, "send"),
+    (ServiceBusQueues, "send"),
     (PartnerClient, "post_body"),
     (paramiko.SFTPClient, "posix_rename"),
     (paramiko.SFTPClient, "remove"),

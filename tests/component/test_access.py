@@ -79,7 +79,7 @@ def call(route: Route, token: str | None, *, method: str | None = None, body: by
     )
     module, name = ENDPOINTS[route.function].split(".")
     endpoint = getattr(__import__(f"functions.endpoints.{module}", fromlist=[name]), name)
-    answer = respond_to_partner if route.partner_contract else respond
+    answer = respond_to_partner if route.contract else respond
     return answer(route, more.pop("endpoint", endpoint), request)
 
 

@@ -6,6 +6,7 @@ What does not concern messages is in test_running_hub.py, on storage queues alon
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -13,9 +14,6 @@ import requests
 from local.client import HubClient
 from local.processes import Stack
 from shared.adapters.blobs import AzureBlobs
-from shared.adapters.queues import StorageQueues
-from shared.adapters.service_bus import ServiceBusQueues
-from shared.adapters.service_bus_namespace import ServiceBusNamespace
 from shared.adapters.storage_account import StorageAccount
 from shared.kernel.clock import utc_now
 from shared.kernel.message import Queues, new_message
@@ -26,6 +24,7 @@ SETTINGS = {
     "ERP_PAGES_PER_SLICE": "2",
     "ERP_RETRY_FIRST_DELAY": "0.05",
     "HUB_MESSAGE_RETRY_DELAYS": "0.1",
+    "LOCAL_HOST_BLOB_POLL_SECONDS": "0.2",
     # Storage queues hold back a message whose function failed; nobody has to wait for that here.
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
 }
@@ -47,16 +46,10 @@ def admin(stack: Stack) -> HubClient:
 
 
 @pytest.fixture
-def queues(stack: Stack, broker: str) -> Iterator[Queues]:
+def queues(stack: Stack) -> Iterator[Queues]:
     """The hub's queues, for a test that puts something on them itself."""
-    account = StorageAccount(stack.azurite.connection_string)
-    blobs = AzureBlobs(account)
-    if not broker:
-        yield StorageQueues(account, blobs)
-        return
-    opened = ServiceBusQueues(ServiceBusNamespace(broker), blobs)
-    yield opened
-    opened.close()
+    with stack.queues() as opened:
+        yield opened
 
 
 def test_an_import_by_the_api_runs_to_the_cent(admin: HubClient) -> None:
@@ -73,6 +66,75 @@ def test_an_import_by_the_api_runs_to_the_cent(admin: HubClient) -> None:
         lambda: [n for n in admin.ask_sandbox("GET", "/notifications") if n["subject"] == run["runId"]], seconds=15
     )
     assert [one["type"] for one in told] == ["import.completed"]
+
+
+def test_the_admin_endpoint_imports_the_day_in_its_body(stack: Stack, admin: HubClient) -> None:
+    """INC-01: `{"date": ...}` by way of /admin/functions/ImportErpSalesData."""
+    body = {"input": json.dumps({"date": "2025-01-17", "storeId": "S001"})}
+    answer = requests.post(f"{stack.host_url}/admin/functions/ImportErpSalesData", json=body, timeout=10)
+    assert answer.status_code == 202
+    listed = until(lambda: admin.call("GET", "/admin/imports", params={"date": "2025-01-17"}))
+    run = admin.wait_for(listed[0]["runId"])
+    assert (run["trigger"], run["storeId"], run["status"]) == ("Manual", "S001", "PartialSuccess")
+    assert (
+        run["publishedAmount"] < admin.ask_sandbox("GET", "/ledger", params={"date": "2025-01-17"})["importedAmount"]
+        or run["published"] < 2000
+    )
+
+
+def test_the_timer_imports_yesterday_once_however_often_it_fires(stack: Stack, admin: HubClient) -> None:
+    """INC-01, INC-07."""
+    for _ in range(3):
+        answer = requests.post(f"{stack.host_url}/admin/functions/ImportErpSalesData", json={"input": ""}, timeout=10)
+        assert answer.status_code == 202
+
+    def by_timer() -> list[Any]:
+        return [run for run in admin.call("GET", "/admin/imports") if run["trigger"] in ("Timer", "Watchdog")]
+
+    until(by_timer)
+    assert admin.wait_for(by_timer()[0]["runId"])["status"] == "PartialSuccess"
+    assert len(by_timer()) == 1
+
+
+def test_a_dropped_file_is_imported_and_a_malformed_one_goes_to_quarantine(stack: Stack, admin: HubClient) -> None:
+    """INC-09."""
+    blobs = AzureBlobs(StorageAccount(stack.azurite.connection_string))
+    header = "transactionId,transactionDate,employeeId,storeId,salesAmount,unitsSold,productCategory,productSku\r\n"
+    rows = [f"F-{n},2025-02-03T12:00:00+01:00,E00001,S001,10.0{n},1,Shoes,SKU\r\n" for n in range(3)]
+    blobs.container("erp-inbox").write("2025-02-03.csv", (header + "".join(rows)).encode())
+    blobs.container("erp-inbox").write("broken.csv", b"transactionId,employeeId\r\n1,2\r\n")
+
+    def runs(name: str, status: tuple[str, ...]) -> list[Any]:
+        listed = admin.call("GET", "/admin/imports", params={"pageSize": 50})
+        return [run for run in listed if run["fileName"] == name and run["status"] in status]
+
+    good = until(lambda: runs("2025-02-03.csv", ("Succeeded", "PartialSuccess", "Failed")))[0]
+    assert (good["status"], good["published"], good["publishedAmount"]) == ("Succeeded", 3, "30.03")
+    bad = until(lambda: runs("broken.csv", ("Failed",)))[0]
+    quarantine = blobs.container("erp-quarantine")
+    report = json.loads(quarantine.read(f"{bad['runId']}/broken.csv.report.json"))
+    assert "the header line lacks transactionDate" in report["reason"]
+    assert quarantine.read(f"{bad['runId']}/broken.csv") == b"transactionId,employeeId\r\n1,2\r\n"
+    assert blobs.container("erp-inbox").info("broken.csv") is None
+
+
+def test_the_caller_s_trace_reaches_the_partners(admin: HubClient) -> None:
+    """RES-08: HTTP request, queue, ERP, queue, operators' webhook; without any exporter."""
+    trace_id = f"{uuid4().hex}"
+    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+    answer = admin.raw("POST", "/admin/imports", json={"date": "2025-02-10"}, headers=headers)
+    assert answer.headers["traceresponse"].split("-")[1] == trace_id
+    admin.wait_for(answer.json()["data"]["runId"])
+
+    def seen() -> set[str]:
+        traces = admin.ask_sandbox("GET", "/traces")
+        return {one["route"] for one in traces if one["traceparent"].split("-")[1] == trace_id}
+
+    until(lambda: {"erp.sales", "notifications"} <= seen(), seconds=15)
+    mine = [one for one in admin.ask_sandbox("GET", "/traces") if trace_id in one["traceparent"]]
+    assert len({one["traceparent"] for one in mine}) == len(mine), "every call is a span of its own"
+    assert all(one["correlationId"] for one in mine)
+    assert [one["route"] for one in mine].count("erp.sales") == 4, "pages that are fetched ahead, too"
 
 
 def test_a_partner_that_stays_down_ends_in_the_dead_letters_and_a_resubmit_finishes_the_run(admin: HubClient) -> None:

@@ -1,9 +1,5 @@
 """INC-74: the commands of the runbook "payroll export stuck" run as they are written, and the export goes on."""
 
-import json
-import re
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +9,7 @@ import pytest
 
 from local.client import HubClient
 from local.processes import ROOT, Stack
+from tests.component.runbook import answers_in, run_as_written
 
 RUNBOOK = ROOT / "docs" / "runbooks" / "payroll-export-stuck.md"
 PERIOD = "2025-01"
@@ -35,41 +32,17 @@ def await_status(admin: HubClient, export_id: str, status: str) -> dict[str, Any
 
 
 def test_the_commands_run_as_they_are_written(stack: Stack, tmp_path: Path) -> None:
-    if not shutil.which("curl"):
-        pytest.skip("the runbook's commands need curl")
     admin, approver = (HubClient(stack.host_url, stack.sandbox_url, user) for user in ("admin", "approver"))
     stuck = _stuck_export(admin, approver)
-    commands = re.findall(r"^ *```sh\n(.*?)^ *```", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(commands) >= 8
-    token = str(admin.session.headers["Authorization"]).removeprefix("Bearer ")
-    variables = {"HUB": stack.host_url, "TOKEN": token, "PERIOD": PERIOD}
-    shell = shutil.which("bash") or "/bin/sh"
-    # One shell for all, as an operator has it; each output on lines of its own.
-    lines = [line.strip() for block in commands for line in block.splitlines()]
-    script = "set -eu\n" + "\necho\n".join(lines)
-    done = subprocess.run(
-        [shell, "-c", script],
-        cwd=tmp_path,
-        env={"PATH": _path(), **variables},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert [one["error"] for one in answers if one["status"] != "success"] == []
+    printed = run_as_written(RUNBOOK, admin, tmp_path, PERIOD=PERIOD)
+    answers = answers_in(printed)
     assert answers[1]["data"]["failure"].startswith(f"export {stuck}: payroll's control totals are")
-    assert f"{stuck}.csv" in done.stdout, "the file was fetched and counted"
+    assert f"{stuck}.csv" in printed, "the file was fetched and counted"
     await_status(admin, stuck, "Completed")
     # The last trigger of the runbook exports what was refused in the first one.
     delta = await_status(admin, answers[-2]["data"]["exportId"], "Completed")
     assert delta["delta"]
     assert admin.ask_sandbox("GET", "/payroll/ledger")["paidTwice"] == []
-
-
-def _path() -> str:
-    return ":".join(str(one) for one in ("/usr/local/bin", "/usr/bin", "/bin"))
 
 
 def _stuck_export(admin: HubClient, approver: HubClient) -> str:

@@ -14,6 +14,7 @@ from local.demo.__main__ import IMPATIENT, SETTINGS
 from local.demo.story import NEWCOMERS, Story
 from local.processes import Stack
 from shared.adapters.settings.secret_settings import SECRETS
+from tests.waiting import until
 
 WATCHED = {"TELEMETRY_EXPORTER": "console", "LOCAL_HOST_LOG_FORMAT": "json", "HUB_MESSAGE_RETRY_DELAYS": "0.5,1,3"}
 
@@ -59,12 +60,33 @@ def _misbehave(story: Story, stack: Stack) -> None:
     requests.post(url, data=b'{"firstName": "Erika"}', headers={"X-Signature": "wrong"}, timeout=10)
     requests.get(f"{story.admin.base}/admin/imports", headers={"Authorization": "Bearer not.a.token"}, timeout=10)
     story.admin.status("POST", "/admin/imports", json={"date": "not a date"})
+    _provision(stack)
+    _pull(story)
     story.admin.ask_sandbox("DELETE", "/faults")
     # Twice: the first may meet a token that a fault before it has revoked.
     refusal = {"route": "erp.sales", "kind": "status", "status": 400, "times": 2}
     story.admin.ask_sandbox("POST", "/faults", json=[refusal])
     run = story.admin.wait_for(story.admin.start_import("2025-02-03"))
     assert run["status"] == "Failed"
+
+
+def _pull(story: Story) -> None:
+    """Pull the users from Microsoft Graph, one of them unfit (INC-33)."""
+    unfit = {"userPrincipalName": "trillian@heartofgold.example", "mail": ["trillian@heartofgold.example"]}
+    story.admin.ask_sandbox("POST", "/graph/users", json=[{"add": unfit}])
+    run_id = story.admin.call("POST", "/admin/provisioning/syncs")["runId"]
+    run = until(lambda: (one := story.admin.call("GET", f"/admin/provisioning/syncs/{run_id}"))["finishedAt"] and one)
+    assert (run["status"], run["refused"]) == ("PartialSuccess", 1)
+
+
+def _provision(stack: Stack) -> None:
+    """Provision somebody, twice, and ask for him in a way that is not understood (INC-33)."""
+    url, user = f"{stack.host_url}/api/v1/scim/v2/Users", {"userName": "zaphod@heartofgold.example"}
+    headers = {"Authorization": f"Bearer {stack._environment()['SCIM_TOKEN']}"}
+    answers = [requests.post(url, json=user, headers=headers, timeout=10) for _ in range(2)]
+    wrong = {"filter": f'userName like "{user["userName"]}"'}
+    answers.append(requests.get(url, params=wrong, headers=headers, timeout=10))
+    assert [answer.status_code for answer in answers] == [201, 409, 400]
 
 
 def _secrets(environment: dict[str, str]) -> set[str]:
@@ -113,7 +135,7 @@ def test_the_output_is_all_that_there_is_to_see(told: Told) -> None:
     adapters = {
         line["attributes"]["integration.adapter_id"] for line in lines if line.get("name") == "integration.execute"
     }
-    assert {"erp", "hr", "payroll", "payroll-sftp", "e-mail"} <= adapters
+    assert {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "graph"} <= adapters
     metrics = {
         metric["name"]
         for line in lines

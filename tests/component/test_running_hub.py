@@ -1,13 +1,11 @@
 """The hub as a user has it: Azurite, sandbox and host as processes, spoken to over HTTP and through its containers."""
 
-import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psutil
 import pytest
@@ -16,7 +14,6 @@ import requests
 from local.client import HubClient
 from local.free_ports import free_port
 from local.processes import ROOT, Stack
-from shared.adapters.blobs import AzureBlobs
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
 from tests.waiting import until
@@ -26,7 +23,6 @@ SETTINGS = {
     "ERP_PAGES_PER_SLICE": "2",
     "ERP_RETRY_FIRST_DELAY": "0.05",
     "HUB_MESSAGE_RETRY_DELAYS": "0.1",
-    "LOCAL_HOST_BLOB_POLL_SECONDS": "0.2",
 }
 
 
@@ -43,11 +39,6 @@ def admin(stack: Stack) -> HubClient:
     client = HubClient(stack.host_url, stack.sandbox_url)
     client.map_all_employees()
     return client
-
-
-def totals(admin: HubClient, day: str) -> dict[str, Any]:
-    ledger: dict[str, Any] = admin.ask_sandbox("GET", "/ledger", params={"date": day})
-    return ledger
 
 
 def test_rejects_are_listed_page_by_page_with_the_raw_record(admin: HubClient) -> None:
@@ -67,53 +58,6 @@ def test_rejects_are_listed_page_by_page_with_the_raw_record(admin: HubClient) -
     spoilt = next(one for one in found if one["reason"] == "AmountPrecision")
     assert spoilt["message"] == "salesAmount: 12.345 has more than two decimals"
     assert '"12.345"' in spoilt["raw"]
-
-
-def test_the_admin_endpoint_imports_the_day_in_its_body(stack: Stack, admin: HubClient) -> None:
-    """INC-01: `{"date": ...}` by way of /admin/functions/ImportErpSalesData."""
-    body = {"input": json.dumps({"date": "2025-01-17", "storeId": "S001"})}
-    answer = requests.post(f"{stack.host_url}/admin/functions/ImportErpSalesData", json=body, timeout=10)
-    assert answer.status_code == 202
-    listed = until(lambda: admin.call("GET", "/admin/imports", params={"date": "2025-01-17"}))
-    run = admin.wait_for(listed[0]["runId"])
-    assert (run["trigger"], run["storeId"], run["status"]) == ("Manual", "S001", "PartialSuccess")
-    assert run["publishedAmount"] < totals(admin, "2025-01-17")["importedAmount"] or run["published"] < 2000
-
-
-def test_the_timer_imports_yesterday_once_however_often_it_fires(stack: Stack, admin: HubClient) -> None:
-    """INC-01, INC-07."""
-    for _ in range(3):
-        answer = requests.post(f"{stack.host_url}/admin/functions/ImportErpSalesData", json={"input": ""}, timeout=10)
-        assert answer.status_code == 202
-
-    def by_timer() -> list[Any]:
-        return [run for run in admin.call("GET", "/admin/imports") if run["trigger"] in ("Timer", "Watchdog")]
-
-    until(by_timer)
-    assert admin.wait_for(by_timer()[0]["runId"])["status"] == "PartialSuccess"
-    assert len(by_timer()) == 1
-
-
-def test_a_dropped_file_is_imported_and_a_malformed_one_goes_to_quarantine(stack: Stack, admin: HubClient) -> None:
-    """INC-09."""
-    blobs = AzureBlobs(StorageAccount(stack.azurite.connection_string))
-    header = "transactionId,transactionDate,employeeId,storeId,salesAmount,unitsSold,productCategory,productSku\r\n"
-    rows = [f"F-{n},2025-02-03T12:00:00+01:00,E00001,S001,10.0{n},1,Shoes,SKU\r\n" for n in range(3)]
-    blobs.container("erp-inbox").write("2025-02-03.csv", (header + "".join(rows)).encode())
-    blobs.container("erp-inbox").write("broken.csv", b"transactionId,employeeId\r\n1,2\r\n")
-
-    def runs(name: str, status: tuple[str, ...]) -> list[Any]:
-        listed = admin.call("GET", "/admin/imports", params={"pageSize": 50})
-        return [run for run in listed if run["fileName"] == name and run["status"] in status]
-
-    good = until(lambda: runs("2025-02-03.csv", ("Succeeded", "PartialSuccess", "Failed")))[0]
-    assert (good["status"], good["published"], good["publishedAmount"]) == ("Succeeded", 3, "30.03")
-    bad = until(lambda: runs("broken.csv", ("Failed",)))[0]
-    quarantine = blobs.container("erp-quarantine")
-    report = json.loads(quarantine.read(f"{bad['runId']}/broken.csv.report.json"))
-    assert "the header line lacks transactionDate" in report["reason"]
-    assert quarantine.read(f"{bad['runId']}/broken.csv") == b"transactionId,employeeId\r\n1,2\r\n"
-    assert blobs.container("erp-inbox").info("broken.csv") is None
 
 
 @pytest.mark.parametrize(
@@ -142,29 +86,10 @@ def test_health_tells_of_storage_queues_and_erp(stack: Stack) -> None:
     answer = requests.get(f"{stack.host_url}/api/v1/health", timeout=10)
     data = answer.json()["data"]
     assert answer.status_code == 200
-    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications", "sales"}
+    partners = {"erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications", "sales", "graph"}
     assert {check["name"] for check in data["checks"]} == {"storage", "queues", "timers", *partners}
     for probe in ("liveness", "readiness", "startup"):
         assert requests.get(f"{stack.host_url}/api/v1/health/{probe}", timeout=10).status_code == 200
-
-
-def test_the_caller_s_trace_reaches_the_partners(admin: HubClient) -> None:
-    """RES-08: HTTP request, queue, ERP, queue, operators' webhook; without any exporter."""
-    trace_id = f"{uuid4().hex}"
-    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
-    answer = admin.raw("POST", "/admin/imports", json={"date": "2025-02-10"}, headers=headers)
-    assert answer.headers["traceresponse"].split("-")[1] == trace_id
-    admin.wait_for(answer.json()["data"]["runId"])
-
-    def seen() -> set[str]:
-        traces = admin.ask_sandbox("GET", "/traces")
-        return {one["route"] for one in traces if one["traceparent"].split("-")[1] == trace_id}
-
-    until(lambda: {"erp.sales", "notifications"} <= seen(), seconds=15)
-    mine = [one for one in admin.ask_sandbox("GET", "/traces") if trace_id in one["traceparent"]]
-    assert len({one["traceparent"] for one in mine}) == len(mine), "every call is a span of its own"
-    assert all(one["correlationId"] for one in mine)
-    assert [one["route"] for one in mine].count("erp.sales") == 4, "pages that are fetched ahead, too"
 
 
 def test_timers_leave_their_heartbeat(stack: Stack, admin: HubClient) -> None:
@@ -218,6 +143,22 @@ def test_a_demo_that_is_stopped_leaves_no_process_behind(tmp_path: Path, number:
         demo.send_signal(number)
         assert demo.wait(30) == code
     until(lambda: not any(child.is_running() for child in children))
+
+
+def test_users_are_pulled_from_microsoft_graph(admin: HubClient) -> None:
+    """INC-33: by the route and the queue, into the directory that SCIM shows."""
+    run_id = admin.call("POST", "/admin/provisioning/syncs")["runId"]
+
+    def ended() -> Any:
+        run = admin.call("GET", f"/admin/provisioning/syncs/{run_id}")
+        return run if run["status"] != "Running" else None
+
+    run = until(ended)
+    assert (run["status"], run["fullSync"], run["created"]) == ("Succeeded", True, 30)
+    headers = {"Authorization": admin.session.headers["Authorization"]}
+    users = requests.get(f"{admin.base}/scim/v2/Users", headers=headers, timeout=30).json()
+    there = admin.ask_sandbox("GET", "/graph/ledger")["users"]
+    assert {one["externalId"] for one in users["Resources"]} == {one["id"] for one in there}
 
 
 def _answers(port: int) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.kernel.blob import BlobChanged, BlobContainer, BlobMissing
-from tests.contract.conftest import Stores
+from tests.contract.conftest import Stores, Unique
 
 PIECE = 4 * 1024 * 1024
 OTHER = '"0x1234567890"'
@@ -87,6 +87,25 @@ def test_write_can_refuse_to_overwrite(container: BlobContainer) -> None:
     with pytest.raises(BlobChanged):
         container.write("x", b"2", overwrite=False)
     assert container.read("x", etag=etag) == b"1"
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"z" * (2 * PIECE + 7)], ids=["empty", "one byte", "three pieces"])
+def test_a_copy_is_the_version_that_was_named(
+    stores: Stores, container: BlobContainer, unique: Unique, content: bytes
+) -> None:
+    """Also into a container that is not there yet, and over what is there."""
+    target = stores.blobs.container(unique("copies"))
+    etag = container.write("x", content)
+    for _ in range(2):
+        target.copy("folder/y", container, "x", etag=etag)
+        assert target.read("folder/y") == content
+    container.write("x", b"another")
+    with pytest.raises(BlobChanged):
+        target.copy("folder/y", container, "x", etag=etag)
+    with pytest.raises(BlobMissing):
+        target.copy("folder/y", container, "missing")
+    assert target.read("folder/y") == content
+    assert target.info("missing") is None
 
 
 def test_delete_with_etag_needs_the_same_version(container: BlobContainer) -> None:

@@ -252,6 +252,16 @@ def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert partner.requests[0].endswith(b'{"a":1}')
 
 
+def test_a_query_that_is_text_is_sent_as_it_is() -> None:
+    query = "$skiptoken=oEcOy%2BSpF_hW==-mTIU%20ZB&x=$y(z)'/?"
+    with Loopback(OK, OK) as partner:
+        client = make(partner.url)
+        client.get_json("/users/delta", query)
+        client.get_json("/users/delta", {"$select": "id,a b"})
+    assert partner.requests[0].startswith(f"GET /users/delta?{query} HTTP/1.1\r\n".encode())
+    assert partner.requests[1].startswith(b"GET /users/delta?%24select=id%2Ca+b HTTP/1.1\r\n")
+
+
 @pytest.mark.parametrize("bad", ["a\r\nX-Evil: 1", "\u00e9", " lead", "x" * 300])
 def test_a_context_that_is_no_header_is_left_out(bad: str) -> None:
     with Loopback(OK) as partner:

@@ -6,7 +6,7 @@ from itertools import count
 from threading import Lock
 
 from shared.adapters.blob_names import check_container_name, quoted_etag
-from shared.kernel.blob import BlobChanged, BlobInfo, BlobMissing
+from shared.kernel.blob import BlobChanged, BlobContainer, BlobInfo, BlobMissing
 from tests.fakes.hook import Hook
 
 PIECE = 4 * 1024 * 1024
@@ -78,6 +78,10 @@ class MemoryContainer:
             self._blobs[name] = stored
         self._hook.after("write", self._name, name)
         return stored.etag
+
+    def copy(self, name: str, source: BlobContainer, source_name: str, *, etag: str | None = None) -> None:
+        """Store what another container holds."""
+        self.write(name, b"".join(source.stream(source_name, etag=etag)))
 
     def info(self, name: str) -> BlobInfo | None:
         """Return size and ETag, or None."""

@@ -15,7 +15,18 @@ from shared.access.routes import ROUTES
 from shared.adapters.settings import AuthSettings, ErpSettings, HubSettings, ImportSettings, StorageSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-CAPABILITIES = {"sales", "workforce", "incentives", "payroll", "orders", "notify", "messaging", "health", "access"}
+CAPABILITIES = {
+    "access",
+    "health",
+    "incentives",
+    "messaging",
+    "notify",
+    "orders",
+    "payroll",
+    "provisioning",
+    "sales",
+    "workforce",
+}
 SDKS = {"azure", "requests", "urllib3", "jwt", "pybreaker", "tenacity", "paramiko", "msal", "opentelemetry"}
 
 
@@ -113,6 +124,9 @@ def test_what_triggers_the_hub() -> None:
         "DeadLetterCalculationRequests": "calculation-requests-poison",
         "TakeInCalculations": "calculations-inbox/{name}",
         "ExportPayroll": "0 20 * * * *",
+        "SyncUsers": "0 40 * * * *",
+        "ProcessProvisioningSync": "provisioning-syncs",
+        "DeadLetterProvisioningSyncs": "provisioning-syncs-poison",
         "MeasureHub": "0 * * * * *",
         "CarryOnPayrollExport": "payroll-exports",
         "DeadLetterPayrollExports": "payroll-exports-poison",

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from shared.adapters.settings.graph import GraphSettings
 from shared.adapters.settings.hub import AuthSettings, HubSettings, StorageSettings, VaultSettings
 from shared.adapters.settings.kinds import Group
 from shared.adapters.settings.mail import MailSettings
@@ -27,6 +28,7 @@ from shared.kernel.secret import Secret, SecretStore
 __all__ = [
     "AuthSettings",
     "ErpSettings",
+    "GraphSettings",
     "HrSettings",
     "HubSettings",
     "ImportSettings",
@@ -55,10 +57,12 @@ _GROUPS = (
     "payroll",
     "sftp",
     "sales",
+    "graph",
     "mail",
     "auth",
     "telemetry",
 )
+_OF_GRAPH = ("GRAPH_BASE_URL", "GRAPH_TOKEN_URL", "GRAPH_AUTHORITY", "GRAPH_CLIENT_ID")
 
 
 def no_vault() -> SecretStore:
@@ -125,6 +129,11 @@ class Settings:
         return self._read(SalesSettings) if self.has_sales else None
 
     @cached_property
+    def graph(self) -> GraphSettings | None:
+        """Microsoft Graph; None where none of its settings is given, and no users are pulled."""
+        return self._read(GraphSettings) if self.has_graph else None
+
+    @cached_property
     def incentives(self) -> IncentiveSettings:
         """Where the plans are."""
         return self._read(IncentiveSettings)
@@ -169,6 +178,11 @@ class Settings:
     def has_sales(self) -> bool:
         """Whether orders are taken in."""
         return bool(self._environment.get("SALES_BASE_URL"))
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether users are pulled from Microsoft Graph: one of its settings is given, so that all must be."""
+        return any(self._environment.get(name) for name in _OF_GRAPH)
 
     def secret(self, setting: str) -> Secret | None:
         """Return a setting that is a secret: the environment's, else the vault's, else None. Nothing is read."""

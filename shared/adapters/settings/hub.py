@@ -70,3 +70,6 @@ class AuthSettings(Group):
     issuer: str = Field(alias="AUTH_ISSUER", min_length=1)
     audience: str = Field(default="api://dsif-api", alias="AUTH_AUDIENCE", min_length=1)
     jwks_url: HttpUrl = Field(alias="AUTH_JWKS_URL")
+    scim_token: Secret | None = Field(default=None, alias="SCIM_TOKEN")
+    """What the identity provider's provisioning service shows in place of an access token (INC-33); several while it is
+    rotated. Without one, it needs an access token like everybody else."""

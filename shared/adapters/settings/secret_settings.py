@@ -3,6 +3,7 @@
 `docs/secrets.md` shows the same table.
 """
 
+import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ def _base64(value: str) -> str:
     return ""
 
 
+def _opaque_token(value: str) -> str:
+    fits = re.fullmatch(r"[A-Za-z0-9_~+/=-]{32,1000}", value)
+    return "" if fits else "must have 32 to 1000 characters of A-Z a-z 0-9 _ ~ + / = -"
+
+
 @dataclass(frozen=True)
 class SecretSetting:
     """A setting that is a secret: the last two parts of its path, and what a value must be."""
@@ -60,8 +66,10 @@ SECRETS: Mapping[str, SecretSetting] = {
     "ERP_CLIENT_SECRET": SecretSetting("erp", "client-secret"),
     "HR_CLIENT_SECRET": SecretSetting("hr", "client-secret"),
     "HR_WEBHOOK_SECRET": SecretSetting("hr", "webhook-secret", _long_enough, several=True),
+    "SCIM_TOKEN": SecretSetting("scim", "token", _opaque_token, several=True),
     "PAYROLL_CLIENT_SECRET": SecretSetting("payroll", "client-secret"),
     "SALES_CLIENT_SECRET": SecretSetting("sales", "client-secret"),
+    "GRAPH_CLIENT_SECRET": SecretSetting("graph", "client-secret"),
     "SFTP_PRIVATE_KEY": SecretSetting("payroll-sftp", "private-key"),
     "SFTP_PASSWORD": SecretSetting("payroll-sftp", "password"),
     "MAIL_SMTP_PASSWORD": SecretSetting("e-mail", "smtp-password"),

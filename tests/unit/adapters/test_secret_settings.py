@@ -48,7 +48,7 @@ def test_every_setting_that_is_a_secret_has_its_path_and_comes_from_the_vault() 
 
 
 def test_a_setting_named_like_a_secret_is_one() -> None:
-    suspicious = re.compile(r"SECRET$|PASSWORD$|_KEY$")
+    suspicious = re.compile(r"SECRET$|PASSWORD$|_KEY$|_TOKEN$")
     named = {
         str(f.alias) for g in Group.__subclasses__() for f in g.model_fields.values() if suspicious.search(str(f.alias))
     }

@@ -13,6 +13,7 @@ from shared.adapters.queues import StorageQueues
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
 from shared.kernel.clock import utc_now
+from shared.kernel.errors import StorageUnavailable
 from shared.kernel.message import new_message
 from shared.kernel.table import Delete, Put
 
@@ -149,6 +150,14 @@ def test_a_refused_operation_is_named_by_its_index(wire: responses.RequestsMock)
 
     with pytest.raises(HttpResponseError, match="400 EntityTooLarge 1:The entity is too large"):
         AzureTables(StorageAccount(NOWHERE)).table("Sales").transact("p", [Put("k", {}), Delete("l")])
+
+
+def test_a_transaction_is_throttled_by_the_answer_inside_its_answer(wire: responses.RequestsMock) -> None:
+    inner = b'{"odata.error":{"code":"ServerBusy","message":{"value":"0:slow down"}}}'
+    body = b"--x\r\n\r\n--y\r\n\r\nHTTP/1.1 503 Busy\r\nContent-Type: application/json\r\n\r\n" + inner
+    wire.post(f"{TABLES}/$batch", status=202, body=body + b"\r\n--y--\r\n--x--")
+    with pytest.raises(StorageUnavailable, match="503 ServerBusy"):
+        AzureTables(StorageAccount(NOWHERE)).table("Sales").transact("p", [Put("k", {})])
 
 
 def test_importing_the_adapters_loads_no_sdk() -> None:

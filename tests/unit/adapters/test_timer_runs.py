@@ -15,6 +15,7 @@ from tests.fakes.hook import Hook
 from tests.fakes.tables import MemoryTables
 
 SYNC = next(timer for timer in TIMERS if timer.name == "SyncEmployees")
+MEASURE = next(timer for timer in TIMERS if timer.name == "MeasureHub")
 DUE = datetime(2025, 1, 15, 3, 0, tzinfo=UTC)
 
 
@@ -123,6 +124,18 @@ def test_the_work_of_an_instance_that_was_killed_is_taken_over(world: World) -> 
     assert world.instance("b").run(SYNC, world.work("b"))
     assert world.done == ["b"]
     assert LEASE <= (world.now - began).total_seconds() <= LEASE + 1
+
+
+def test_a_timer_that_is_due_again_before_it_could_be_taken_over_is_not_waited_for(world: World) -> None:
+    """Of a timer that fires each minute, the next run does the work of one that was killed."""
+    world.now = DUE + timedelta(seconds=2)
+    world.instance("killed", (MEASURE,))._claim(MEASURE, DUE, world.now)
+    began = world.now = DUE + timedelta(seconds=5)
+    assert not world.instance("b", (MEASURE,)).run(MEASURE, world.work("b"))
+    assert world.now == began
+    world.now = DUE + timedelta(minutes=1, seconds=1)
+    assert world.instance("b", (MEASURE,)).run(MEASURE, world.work("b, a minute later"))
+    assert world.done == ["b, a minute later"]
 
 
 def test_work_that_fails_is_told_and_done_by_the_next_one_at_once(world: World) -> None:

@@ -85,6 +85,12 @@ def test_the_host_gives_a_message_up_after_as_many_deliveries_as_dead_letters_sa
     assert (queues["batchSize"], queues["visibilityTimeout"], queues["messageEncoding"]) == (8, "00:00:10", "base64")
 
 
+def test_dropped_files_are_handed_over_one_at_a_time_and_given_up_as_messages_are() -> None:
+    """The host holds a file whole, and so does the worker: eight at once would be more than an instance has."""
+    blobs = read("host.json")["extensions"]["blobs"]
+    assert blobs == {"maxDegreeOfParallelism": 1, "poisonBlobThreshold": BROKER_DELIVERIES}
+
+
 def test_the_worker_has_a_thread_for_every_message_that_the_host_hands_it() -> None:
     """A message that waits for a thread uses up its lock without being worked on."""
     extensions = read("host.json")["extensions"]

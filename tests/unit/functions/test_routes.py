@@ -3,7 +3,7 @@
 import pytest
 
 from shared.access.requirement import ADMIN_READERS, ADMINS, ANYONE, EMPLOYEE_ADMINS
-from shared.access.routes import ROUTES, Route, methods_of
+from shared.access.routes import ROUTES, SCIM_ROOT, Route, methods_at, methods_of
 from tests.unit.functions.indexed import triggers
 
 
@@ -16,7 +16,7 @@ def test_a_function_is_registered_as_its_row_says(route: Route) -> None:
     trigger = triggers("httpTrigger")[route.function]
     methods = {method.value for method in trigger["methods"]}
     assert trigger["route"] == route.path
-    assert methods - {"OPTIONS"} == {route.method}
+    assert methods - {"OPTIONS"} == set(route.methods)
     assert trigger["authLevel"].value == "anonymous", "tokens are checked by us, not keys by the host"
 
 
@@ -39,9 +39,42 @@ def test_administration_needs_the_admin_and_only_health_is_for_anyone(route: Rou
 
 def test_the_table_holds_each_function_and_each_route_once() -> None:
     assert len({route.function for route in ROUTES}) == len(ROUTES)
-    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+    answered = [(method, route.path) for route in ROUTES for method in route.methods]
+    assert len(set(answered)) == len(answered)
     assert all(route.about for route in ROUTES)
 
 
 def test_a_path_with_several_functions_says_all_methods() -> None:
     assert methods_of("v1/admin/imports") == ("POST", "GET", "OPTIONS")
+
+
+def test_no_address_has_two_functions_for_one_method_but_what_takes_every_path_and_is_asked_last() -> None:
+    """The host tries functions in the order of their names, not the more exact route first."""
+    for one in ROUTES:
+        for other in ROUTES:
+            if one.function < other.function and set(one.methods) & set(other.methods):
+                taken = [route for route in (one, other) if "{*" in route.path]
+                assert taken == [other] if taken else not _overlap(one.path, other.path), (one.function, other.function)
+
+
+def _overlap(one: str, other: str) -> bool:
+    parts, others = one.split("/"), other.split("/")
+    return len(parts) == len(others) and all(
+        part == another or "{" in (part[0], another[0]) for part, another in zip(parts, others, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "methods"),
+    [
+        ("v1/health", ("GET",)),
+        (f"{SCIM_ROOT}/Users", ("POST", "GET")),
+        (f"{SCIM_ROOT}/users/a1/", ("GET", "PUT", "PATCH", "DELETE")),
+        (f"{SCIM_ROOT}/Users/", ("POST", "GET")),
+        (f"{SCIM_ROOT}/Nothing", ()),
+        (f"{SCIM_ROOT}/Users/a1/b", ()),
+        ("", ()),
+    ],
+)
+def test_which_methods_an_address_answers(address: str, methods: tuple[str, ...]) -> None:
+    assert methods_at(address) == methods

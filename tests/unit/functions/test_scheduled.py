@@ -136,7 +136,7 @@ def test_a_missing_timer_is_a_line_in_the_log_and_named_by_health(
     with caplog.at_level(logging.ERROR):
         timed.fire("MeasureHub")
     missing = {record.__dict__["timer"] for record in caplog.records if record.__dict__.get("alert") == "high"}
-    assert missing == {"MeasureHub", "WatchImports", "ResumeHrEvents", "ExportPayroll"}
+    assert missing == {"MeasureHub", "WatchImports", "ResumeHrEvents", "ExportPayroll", "SyncUsers"}
     (check,) = timed.hub.health.run(["timers"])
     assert "ExportPayroll" in check.reason
 

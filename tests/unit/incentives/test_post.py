@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from shared.incentives.calculate_period import give_up_calculation, handle_calculation_message
 from shared.incentives.calculation import State
 from shared.incentives.decide import reject, submit
 from shared.incentives.inbox import take_in_file
 from shared.incentives.post import Posted, post
 from shared.kernel.blob import BlobChanged
+from shared.kernel.errors import DataRefused, StorageUnavailable
 from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World
 
 GOOD: dict[str, Any] = {"id": "X1", "employeeId": "H1", "period": PERIOD, "gross": "12.50", "net": "10.00"}
@@ -243,6 +245,37 @@ def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: b
     assert world.context.quarantine.read(name) == content
     assert world.context.inbox.info(name) is None
     assert world.told() == [("calculations-file.refused", {"file": name, "reason": reason})]
+
+
+def test_a_file_that_is_too_large_goes_to_quarantine_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(name: str, *, etag: str | None = None) -> bytes:
+        raise AssertionError(f"{name} {etag} is read whole")
+
+    world = a_world()
+    monkeypatch.setattr("shared.incentives.inbox.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(world.context.inbox, "read", read)
+    assert drop(world, "large.csv", b"eleven bytes"[:11]) == 0
+    assert report(world, "large.csv")["reason"] == "the file has 11 bytes, at most 10 are accepted"
+    assert world.context.quarantine.read("large.csv") == b"eleven byte"
+    assert world.context.inbox.info("large.csv") is None
+
+
+def test_a_file_that_comes_while_storage_is_away_is_taken_in_when_it_is_back() -> None:
+    world = a_world()
+    world.context.inbox.write("a.csv", f"{HEADER}\nX1,H1,{PERIOD},1.00,1.00\n".encode())
+
+    def away(_operation: str, place: str) -> None:
+        if place == "Calculations":
+            raise StorageUnavailable("tables", "does not answer")
+
+    world.hook = away
+    assert take_in_file(world.context, "a.csv") == 0
+    world.hook = lambda _operation, _place: None
+    ((due, message),) = world.queues.schedule("calculation-requests")
+    assert (message.type, (due - world.now).total_seconds()) == ("calculation.file", 30)
+    handle_calculation_message(world.context, message)
+    assert len(world.all()) == 1
+    give_up_calculation(world.context, message, DataRefused("no run belongs to it"))
 
 
 def test_a_file_that_is_gone_is_no_error() -> None:

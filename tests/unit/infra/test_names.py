@@ -1,10 +1,12 @@
 """Every table, container, queue, function and setting that the code names is in the templates, and the reverse."""
 
 import json
+import re
 from functools import reduce
 from operator import getitem
 from typing import Any
 
+from local.host.configuration import duration
 from shared.adapters.settings import Settings
 from shared.messaging.queue_names import BROKER_DELIVERIES, QUEUES
 from shared.provision import CONTAINERS, TABLES
@@ -34,9 +36,9 @@ NO_SECRET = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
 """Kept out of logs by the code, though it opens nothing: local authentication is off."""
 
 
-WHERE_USED = {"SALES_BASE_URL", "SALES_CLIENT_ID"}
-"""Required where the hub takes orders in, and a hub need not: the hub checks that, the type cannot."""
-EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL", "SALES_TOKEN_URL"}
+WHERE_USED = {"SALES_BASE_URL", "SALES_CLIENT_ID", "GRAPH_CLIENT_ID"}
+"""Required where the hub takes orders in or pulls users, and a hub need not: the hub checks that, the type cannot."""
+EITHER_OR = {"ERP_TOKEN_URL", "HR_TOKEN_URL", "PAYROLL_TOKEN_URL", "SALES_TOKEN_URL", "GRAPH_TOKEN_URL"}
 """Required unless the partner's authority is given: the hub checks that, the type cannot."""
 
 
@@ -65,11 +67,19 @@ def test_the_broker_gives_a_message_up_after_as_many_deliveries_as_the_code_says
 
 
 def test_what_a_killed_worker_sent_is_known_when_its_message_is_back() -> None:
-    """The broker remembers IDs for longer than a lock lasts."""
+    """The broker remembers IDs for longer than the lock of a message can be renewed, and lasts after the last time."""
     (queue,) = resources("Microsoft.ServiceBus/namespaces/queues")
     given = queue["properties"]
+    host = json.loads((ROOT / "host.json").read_text())["extensions"]["serviceBus"]
+    renewed_for = duration(host["maxAutoLockRenewalDuration"]) / 60
     assert given["requiresDuplicateDetection"] is True
-    assert (given["lockDuration"], given["duplicateDetectionHistoryTimeWindow"]) == ("PT5M", "PT10M")
+    assert minutes(given["duplicateDetectionHistoryTimeWindow"]) > renewed_for + minutes(given["lockDuration"])
+
+
+def minutes(text: str) -> int:
+    """Read an ISO 8601 duration of whole minutes."""
+    (number,) = re.fullmatch(r"PT([0-9]+)M", text).groups()  # type: ignore[union-attr]
+    return int(number)
 
 
 def test_each_inbox_has_its_subscription() -> None:
@@ -113,7 +123,11 @@ def test_what_is_for_a_laptop_is_not_in_azure() -> None:
 
 def test_the_parameters_file_makes_a_hub_that_starts() -> None:
     """Checked by the hub's own rules, as /api/v1/health/startup does; the secrets come from the vault."""
-    secrets = {name: "c2VjcmV0LW9mLXRoZS10ZXN0" for name, (_, secret) in setting_fields().items() if secret}
+    secrets = {
+        name: "c2VjcmV0LW9mLXRoZS10ZXN0LCBhbmQgbG9uZyBlbm91Z2gh"
+        for name, (_, secret) in setting_fields().items()
+        if secret
+    }
     environment = {
         **secrets,
         "HUB_NOTIFICATION_URL": "https://chat.example.com/hook",

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from shared.kernel.errors import StorageUnavailable
 from shared.kernel.message import Message, new_message
 from shared.messaging.dead_letter_store import DeadLetterStore
 from shared.messaging.dead_letters import DeadLetters
@@ -22,15 +23,21 @@ class Crash(Exception):
 
 
 class CrashHook(Hook):
-    """Dies before, or after, the first operation of a name; remembers all operations."""
+    """Dies before, or after, the first operation of a name; remembers all operations.
+
+    Those that are `away` fail as storage does in an outage, until they are not.
+    """
 
     def __init__(self) -> None:
+        self.away: set[str] = set()
         self.crash_before = ""
         self.crash_after = ""
         self.seen: list[str] = []
 
     def before(self, operation: str, place: str, item: str) -> None:
         self.seen.append(operation)
+        if operation in self.away:
+            raise StorageUnavailable(place, "does not answer")
         if self.crash_before == operation:
             self.crash_before = ""
             raise Crash
@@ -44,7 +51,8 @@ class CrashHook(Hook):
 class Post:
     """Queues, dead letters and a processor of tenant `default`."""
 
-    def __init__(self) -> None:
+    def __init__(self, delays: tuple[float, ...] = DELAYS) -> None:
+        self.slept: list[float] = []
         self.now = datetime(2025, 1, 15, 1, tzinfo=UTC)
         self.hook = CrashHook()
         self.tables = MemoryTables(self.hook)
@@ -55,7 +63,9 @@ class Post:
         table = self.tables.table("DeadLetters")
         self.store = DeadLetterStore(table, container, "default", self.clock)
         self.letters = DeadLetters(table, container, self.queues, "default", self.clock, self.new_id)
-        self.processor = MessageProcessor(self.queues, self.letters, "default", self.clock, DELAYS)
+        self.processor = MessageProcessor(
+            self.queues, self.letters, "default", self.clock, delays, sleep=self.slept.append
+        )
 
     def clock(self) -> datetime:
         return self.now

@@ -1,12 +1,13 @@
 """INC-71: an operator lists, inspects, edits, sends again or discards dead letters, one or many."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.kernel.errors import Conflict, DataRefused, NotFound, PartnerRefused
+from shared.kernel.errors import Conflict, DataRefused, NotFound, PartnerRefused, StorageUnavailable
 from shared.messaging.dead_letter_store import Selection
 from tests.unit.messaging.post import QUEUE, Crash, Post, failing
 
@@ -205,3 +206,27 @@ def test_keeping_one_is_a_blob_a_row_and_an_alert_and_finding_it_is_a_point_read
     counted.clear()
     post.store.row(letter)
     assert counted == ["get"]
+
+
+@pytest.mark.parametrize("what", ["resubmitted", "discarded", "finished"])
+def test_while_storage_is_away_many_are_not_tried_one_by_one(what: str) -> None:
+    """Each would wait for it: an answer after minutes, if any. What was not done is asked for again as it stands."""
+    post = Post()
+    for number in range(3):
+        post.process(post.message(f"m-{number}"), failing(DataRefused("unfit")))
+    identifiers = [letter["id"] for letter in post.listed()]
+    if what == "finished":
+        post.hook.away = {"send"}
+        for one in identifiers:
+            with pytest.raises(StorageUnavailable):
+                post.letters.resubmit(one, "admin")
+        post.pass_time(24 * 3600)
+    post.hook.away, post.hook.seen = {"send", "replace"}, []
+    acts: dict[str, Callable[[], object]] = {
+        "resubmitted": lambda: post.letters.resubmit_many(identifiers, "admin"),
+        "discarded": lambda: post.letters.discard_many(identifiers, "admin", "known"),
+        "finished": post.letters.finish_resubmissions,
+    }
+    with pytest.raises(StorageUnavailable):
+        acts[what]()
+    assert len([one for one in post.hook.seen if one in post.hook.away]) == 1

@@ -16,9 +16,13 @@ from shared.kernel.errors import (
     NetworkFailure,
     PartnerRefused,
     RateLimited,
+    StorageUnavailable,
 )
 from shared.kernel.message import Message
+from shared.messaging.processing import PAUSE
 from tests.unit.messaging.post import QUEUE, Crash, Post, failing
+
+AWAY = StorageUnavailable("tables", "does not answer")
 
 
 def test_a_message_that_is_done_leaves_nothing() -> None:
@@ -50,7 +54,10 @@ def test_a_passing_failure_is_tried_again(error: HubError, attempt: int, delay: 
     assert post.listed() == []
 
 
-@pytest.mark.parametrize("error", [Busy("taken", retry_after=20), CircuitOpen("erp", 45)], ids=["Busy", "CircuitOpen"])
+WAITING = [Busy("taken", retry_after=20), CircuitOpen("erp", 45), AWAY]
+
+
+@pytest.mark.parametrize("error", WAITING, ids=lambda error: type(error).__name__)
 def test_a_message_that_is_put_off_can_be_told_from_what_it_was(error: HubError) -> None:
     """Or a broker that detects duplicates would take it for one, and it would be lost."""
     post, seen = Post(), list[tuple[int, int]]()
@@ -81,7 +88,7 @@ def test_the_delays_grow_and_after_the_last_attempt_the_message_is_parked() -> N
     assert letter["lastAttemptAt"] == "2025-01-15T01:12:30.000Z"
 
 
-@pytest.mark.parametrize("error", [Busy("taken", retry_after=20), CircuitOpen("erp", 45)], ids=["Busy", "CircuitOpen"])
+@pytest.mark.parametrize("error", WAITING, ids=lambda error: type(error).__name__)
 def test_a_message_that_only_waits_is_parked_after_a_day(error: HubError) -> None:
     post = Post()
     message = post.message()
@@ -205,3 +212,91 @@ def test_an_overlong_text_in_the_envelope_does_not_keep_a_message_from_being_par
     message = post.message().model_copy(update={"subject": "s" * 40_000, "correlationid": "c" * 40_000})
     post.process(message, failing(DataRefused("d" * 100_000)))
     assert len(post.listed()) == 1
+
+
+class TestStorageThatIsAway:
+    """INC-70: an outage delays; it makes no dead letter, and no message is worked on again and again meanwhile."""
+
+    @staticmethod
+    def put_off(post: Post) -> tuple[float, Message]:
+        """Return what waits, taken off its queue when it was due: the delay and the message."""
+        ((delay, message),) = post.waiting()
+        post.pass_time(delay)
+        assert post.queues.take(QUEUE)
+        return delay, message
+
+    def test_the_delays_grow_to_the_longest_and_no_attempt_counts(self) -> None:
+        post, delays = Post(), list[float]()
+        message = post.message()
+        for _ in range(9):  # more than an hour
+            post.process(message, failing(AWAY))
+            delay, message = self.put_off(post)
+            delays.append(delay)
+        assert delays == [30, 120] + [600] * 7
+        assert (message.attempt, post.listed()) == (0, [])
+        post.process(message, lambda _message: None)
+        assert post.waiting() == []
+
+    def test_without_delays_a_message_does_not_spin(self) -> None:
+        post = Post(delays=())
+        post.process(post.message(), failing(AWAY))
+        assert [delay for delay, _ in post.waiting()] == [1]
+
+    @pytest.mark.parametrize("operation", ["write", "insert"])
+    def test_what_cannot_be_parked_is_tried_again_however_old_it_is(self, operation: str) -> None:
+        post, told = Post(), list[Message]()
+        message = post.message()
+        post.pass_time(48 * 3600)
+        post.hook.away = {operation}
+        post.process(message, failing(DataRefused("unfit")), lambda *given: told.append(given[0]))
+        assert (post.listed(), told) == ([], [])
+        _, message = self.put_off(post)
+        post.hook.away = set()
+        post.process(message, failing(DataRefused("unfit")), lambda *given: told.append(given[0]))
+        assert [letter["reason"] for letter in post.listed()] == ["DataRefused"]
+        assert len(told) == 1
+
+    def test_who_belongs_to_a_parked_message_is_told_when_storage_is_back(self) -> None:
+        post, told = Post(), list[Message]()
+
+        def tell(message: Message, _error: HubError) -> None:
+            if not told:
+                told.append(message)
+                raise AWAY
+
+        post.process(post.message(), failing(DataRefused("unfit")), tell)
+        _, message = self.put_off(post)
+        post.process(message, failing(DataRefused("unfit")), lambda *given: told.append(given[0]))
+        assert len(told) == 2
+        assert len(post.listed()) == 1
+
+    def test_when_the_queues_are_away_too_the_broker_keeps_the_message(self) -> None:
+        post = Post()
+        post.hook.away = {"send"}
+        with pytest.raises(StorageUnavailable):
+            post.process(post.message(), failing(AWAY))
+        assert post.listed() == []
+
+    def test_what_the_broker_gave_up_waits_in_its_queue_until_it_can_be_kept(self) -> None:
+        """A dead-letter queue would give it out again at once, for as long as the outage lasts."""
+        post = Post()
+        message = post.message()
+        post.hook.away = {"write"}
+        for delay in (30, 120, 600):
+            post.processor.record_crash_loop(QUEUE, message.to_json().encode(), 5)
+            waited, message = self.put_off(post)
+            assert waited == delay
+        assert (post.listed(), post.slept) == ([], [])
+        post.hook.away = set()
+        post.processor.record_crash_loop(QUEUE, message.to_json().encode(), 5)
+        assert [letter["reason"] for letter in post.listed()] == ["CrashLoop"]
+
+    def test_what_is_no_message_is_held_for_a_while_before_it_is_given_back(self) -> None:
+        post = Post()
+        post.hook.away = {"write"}
+        with pytest.raises(StorageUnavailable):
+            post.processor.record_crash_loop(QUEUE, b"no message", 5)
+        assert post.slept == [PAUSE]
+        post.hook.away = set()
+        post.processor.record_crash_loop(QUEUE, b"no message", 5)
+        assert [letter["reason"] for letter in post.listed()] == ["CrashLoop"]

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from shared.kernel.errors import InvalidRequest
+from shared.kernel.errors import InvalidRequest, StorageUnavailable
 from shared.sales.employees import map_employees
 from shared.sales.files import import_file
 from shared.sales.outcome import MAX_GENERATIONS
@@ -324,6 +324,45 @@ def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: b
     report = json.loads(world.context.quarantine.read(f"{failed.run_id}/{name}.report.json"))
     assert reason in report["reason"]
     assert world.context.inbox.info(name) is None
+
+
+def test_a_file_that_is_too_large_goes_to_quarantine_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INC-09: it is told by its properties, and moved piece by piece."""
+
+    def read(name: str, *, etag: str | None = None) -> bytes:
+        raise AssertionError(f"{name} {etag} is read whole")
+
+    world, content = World(), f"{HEADER}\r\n{row(1)}\r\n".encode()
+    monkeypatch.setattr("shared.sales.files.MAX_FILE_BYTES", len(content))
+    assert drop(world, "2025-01-15.csv", content).status is not RunStatus.FAILED
+    monkeypatch.setattr(world.context.inbox, "read", read)
+    failed = drop(world, "large.csv", content + b"x")
+    assert (failed.status, failed.pages) == (RunStatus.FAILED, 0)
+    assert f"at most {len(content)} are accepted" in failed.failure
+    assert world.context.quarantine.read(f"{failed.run_id}/large.csv") == content + b"x"
+    report = json.loads(world.context.quarantine.read(f"{failed.run_id}/large.csv.report.json"))
+    assert report["reason"] == failed.failure
+    assert world.context.inbox.info("large.csv") is None
+
+
+def test_a_file_that_comes_while_storage_is_away_is_imported_when_it_is_back() -> None:
+    """INC-09: the host would call again at once, and make the file a dead letter."""
+    world = World()
+    map_employees(world.context, {"E1": "H1"})
+    world.context.inbox.write("2025-01-15.csv", f"{HEADER}\r\n{row(1)}\r\n".encode())
+
+    def away(_operation: str, place: str) -> None:
+        if place == "ImportRuns":
+            raise StorageUnavailable("tables", "does not answer")
+
+    world.hook = away
+    assert import_file(world.context, "2025-01-15.csv") is None
+    ((due, message),) = world.queues.schedule("import-slices")
+    assert (message.type, message.subject, (due - world.now).total_seconds()) == ("import.file", "2025-01-15.csv", 30)
+    world.hook = lambda _operation, _place: None
+    world.now = due
+    world.work()
+    assert world.metrics() == {"H1": (150, 1, 1)}
 
 
 def test_the_same_file_twice_is_one_run_and_a_new_version_another() -> None:

@@ -1,0 +1,148 @@
+"""The SCIM server (INC-33). What is its own of each address stands in the path: `/Users`, `/Groups`, `/Schemas`."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from functions.answering import ApiRequest
+from functions.partner_contract import PartnerAnswer, scim_error
+from shared.access.routes import methods_at
+from shared.hub import Hub
+from shared.kernel.errors import NotFound
+from shared.provisioning import answers
+from shared.provisioning.attributes import Kind
+from shared.provisioning.directory import MAX_COUNT, Directory, version_of
+from shared.provisioning.patch import patched
+from shared.provisioning.reading import read_json, read_resource
+from shared.provisioning.refusal import ScimRefused
+from shared.provisioning.store import Stored
+
+_ROOT = re.compile(r"/scim/v2", re.IGNORECASE)
+_NOT_SUPPORTED = {"bulk", "me", ".search"}
+"""RFC 7644, table 1: endpoints that a server may do without. They answer 501."""
+
+
+def create(hub: Hub, request: ApiRequest) -> PartnerAnswer:
+    """Create a user or group."""
+    directory = _directory(hub, request)
+    stored = directory.create(read_resource(directory.kind, read_json(request.http.get_body())))
+    return _shown(directory.kind, stored, request, 201)
+
+
+def list_all(hub: Hub, request: ApiRequest) -> PartnerAnswer:
+    """List what fits; `filter`, `startIndex`, `count`, `attributes`, `excludedAttributes`."""
+    directory = _directory(hub, request)
+    start, count = _number(request, "startIndex", 1), _number(request, "count", MAX_COUNT)
+    found = directory.search(request.query("filter") or "", max(1, start), max(0, min(count, MAX_COUNT)))
+    items = [_resource(directory.kind, one, request) for one in found.items]
+    return PartnerAnswer(200, answers.listed(found, items))
+
+
+def show(hub: Hub, request: ApiRequest) -> PartnerAnswer:
+    """Show a user or group; with If-None-Match only if it has changed."""
+    directory = _directory(hub, request)
+    stored = directory.get(request.path("id"))
+    if _header(request, "If-None-Match") == version_of(stored):
+        return PartnerAnswer(304, {}, {"ETag": version_of(stored)})
+    return _shown(directory.kind, stored, request)
+
+
+def put(hub: Hub, request: ApiRequest) -> PartnerAnswer:
+    """Replace a user or group."""
+    directory = _directory(hub, request)
+    after = read_resource(directory.kind, read_json(request.http.get_body()))
+    return _shown(
+        directory.kind, directory.change(request.path("id"), _header(request, "If-Match"), lambda _: after), request
+    )
+
+
+def patch(hub: Hub, request: ApiRequest) -> PartnerAnswer:
+    """Change a user or group."""
+    directory = _directory(hub, request)
+    body, kind = read_json(request.http.get_body()), directory.kind
+    stored = directory.change(
+        request.path("id"), _header(request, "If-Match"), lambda before: patched(kind, before, body)
+    )
+    if kind.extension or request.query("attributes"):
+        return _shown(kind, stored, request)
+    # A group is not shown after each change of a member: it may be large, and nobody reads it (Entra ID wants 204).
+    return PartnerAnswer(204, {}, {"ETag": version_of(stored)})
+
+
+def delete(hub: Hub, request: ApiRequest) -> PartnerAnswer:
+    """Remove a user or group."""
+    _directory(hub, request).delete(request.path("id"), _header(request, "If-Match"))
+    return PartnerAnswer(204, {})
+
+
+def configuration(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - an endpoint's signature
+    """Say what the server can do."""
+    return PartnerAnswer(200, answers.provider_configuration(_base(request)))
+
+
+def discover(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - an endpoint's signature
+    """List or show the schemas or the kinds of resources."""
+    base = _base(request)
+    items = answers.schemas(base) if _endpoint(request) == "schemas" else answers.resource_types(base)
+    wanted = request.http.route_params.get("id")
+    if wanted is None:
+        head = {"schemas": [answers.LIST_SCHEMA], "totalResults": len(items), "startIndex": 1}
+        return PartnerAnswer(200, {**head, "itemsPerPage": len(items), "Resources": items})
+    for item in items:
+        if item["id"] == wanted:
+            return PartnerAnswer(200, item)
+    raise NotFound(f"there is no {wanted[:80]!r}")
+
+
+def decline(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - an endpoint's signature
+    """Say of an address that no other function answers: another method is meant, it is not supported, or is nothing."""
+    path = urlsplit(str(request.http.url)).path
+    if path.rstrip("/").rpartition("/")[2].lower() in _NOT_SUPPORTED:
+        return scim_error(501, "this is not supported (ServiceProviderConfig says what is)", "", {})
+    allowed = methods_at(path.partition("/api/")[2])
+    if allowed:
+        return scim_error(
+            405, f"{request.http.method} is not supported here", "", {"Allow": ", ".join((*allowed, "OPTIONS"))}
+        )
+    raise NotFound("there is nothing at this address")
+
+
+def _directory(hub: Hub, request: ApiRequest) -> Directory:
+    endpoint = _endpoint(request)
+    return next(one for path, one in hub.directories.items() if path.lower() == f"/{endpoint}")
+
+
+def _endpoint(request: ApiRequest) -> str:
+    """Return the part of the path after the server's own, in lower case (the host's routes match in any case)."""
+    return _ROOT.split(urlsplit(str(request.http.url)).path, maxsplit=1)[1].split("/")[1].lower()
+
+
+def _resource(kind: Kind, stored: Stored, request: ApiRequest) -> dict[str, Any]:
+    wanted, unwanted = request.query("attributes") or "", request.query("excludedAttributes") or ""
+    return answers.shown(kind, stored, _base(request), wanted, unwanted)
+
+
+def _shown(kind: Kind, stored: Stored, request: ApiRequest, status: int = 200) -> PartnerAnswer:
+    location = f"{_base(request)}{kind.endpoint}/{stored.resource_id}"
+    headers = {"ETag": version_of(stored)} | ({"Location": location} if status == 201 else {})
+    return PartnerAnswer(status, _resource(kind, stored, request), headers)
+
+
+def _base(request: ApiRequest) -> str:
+    """Return the server's own address, as the caller wrote it."""
+    url = str(request.http.url)
+    found = _ROOT.search(url)
+    return url[: found.end()] if found else url
+
+
+def _header(request: ApiRequest, name: str) -> str:
+    return str(request.http.headers.get(name) or "").strip()
+
+
+def _number(request: ApiRequest, name: str, otherwise: int) -> int:
+    text = request.query(name)
+    if text is None:
+        return otherwise
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise ScimRefused("invalidValue", f"{name} must be a whole number")
+    return int(text)
