@@ -10,6 +10,7 @@ from importlib import import_module
 
 import azure.functions as func
 
+from functions.invocation import invoked
 from shared.messaging.queue_names import BROKER_DELIVERIES
 
 
@@ -50,13 +51,13 @@ POISON_QUEUE = "webjobs-blobtrigger-poison"
 blueprint = func.Blueprint()
 
 
-def _taking_in(inbox: Inbox) -> Callable[[func.InputStream], None]:
-    def take_in(blob: func.InputStream) -> None:
+def _taking_in(inbox: Inbox) -> Callable[[func.InputStream, func.Context], None]:
+    def take_in(blob: func.InputStream, context: func.Context) -> None:
         from shared.hub import current_hub
 
         hub = current_hub()
         module, _, use_case = inbox.take_in.partition(":")
-        with hub.work.task(inbox.function, hub.new_id()):
+        with invoked(context), hub.work.task(inbox.function, hub.new_id()):
             name = str(blob.name).removeprefix(f"{inbox.container}/")
             getattr(import_module(module), use_case)(getattr(hub, inbox.service), name)
 
@@ -83,12 +84,13 @@ for _inbox in INBOXES:
     connection="AzureWebJobsStorage",
     data_type=func.DataType.BINARY,
 )
-def dead_letter_dropped_files(msg: func.QueueMessage) -> None:
+def dead_letter_dropped_files(msg: func.QueueMessage, context: func.Context) -> None:
     """Keep the name of a dropped file whose import could not even be started. Idempotent by name and ETag."""
     from shared.hub import current_hub
 
     body = msg.get_body()
-    current_hub().messages.record_crash_loop(_container_of(body), body, BROKER_DELIVERIES)
+    with invoked(context):
+        current_hub().messages.record_crash_loop(_container_of(body), body, BROKER_DELIVERIES)
 
 
 def _container_of(body: bytes) -> str:

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import azure.functions as func
 
+from functions.invocation import invoked
 from shared.access.routes import ROUTES, Route
 
 blueprint = func.Blueprint()
@@ -51,6 +52,8 @@ ENDPOINTS = {
     "DiscardDeadLetter": "dead_letters.discard",
     "ResubmitDeadLetters": "dead_letters.resubmit_many",
     "DiscardDeadLetters": "dead_letters.discard_many",
+    "ListCircuits": "circuits.list_all",
+    "ResetCircuit": "circuits.reset",
     "StartProvisioningSync": "provisioning.start_sync",
     "ListProvisioningSyncs": "provisioning.list_syncs",
     "GetProvisioningSync": "provisioning.show_sync",
@@ -80,17 +83,18 @@ ENDPOINTS = {
 """Function name -> module and function in `functions.endpoints`."""
 
 
-def _handler(route: Route) -> Callable[[func.HttpRequest], func.HttpResponse]:
-    def handle(req: func.HttpRequest) -> func.HttpResponse:
+def _handler(route: Route) -> Callable[[func.HttpRequest, func.Context], func.HttpResponse]:
+    def handle(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         module, name = ENDPOINTS[route.function].split(".")
         endpoint = getattr(import_module(f"functions.endpoints.{module}"), name)
-        if route.contract:
-            from functions.partner_contract import respond_to_partner
+        with invoked(context):
+            if route.contract:
+                from functions.partner_contract import respond_to_partner
 
-            return respond_to_partner(route, endpoint, req)
-        from functions.answering import respond
+                return respond_to_partner(route, endpoint, req)
+            from functions.answering import respond
 
-        return respond(route, endpoint, req)
+            return respond(route, endpoint, req)
 
     return handle
 

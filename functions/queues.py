@@ -16,6 +16,7 @@ from typing import Any
 
 import azure.functions as func
 
+from functions.invocation import invoked
 from shared.kernel.transport import Transport, chosen_transport
 from shared.messaging.queue_names import (
     BROKER_DELIVERIES,
@@ -116,13 +117,15 @@ def register(blueprint: func.Blueprint, consumers: Iterable[Consumer], transport
 
 
 def _add_to_storage_queues(blueprint: func.Blueprint, consumer: Consumer) -> None:
-    def consume(msg: func.QueueMessage) -> None:
-        process(consumer, msg.get_body())
+    def consume(msg: func.QueueMessage, context: func.Context) -> None:
+        with invoked(context):
+            process(consumer, msg.get_body())
 
-    def bury(msg: func.QueueMessage) -> None:
-        _bury_what_storage_queues_gave_up(consumer, msg)
+    def bury(msg: func.QueueMessage, context: func.Context) -> None:
+        with invoked(context):
+            _bury_what_storage_queues_gave_up(consumer, msg)
 
-    def add(function: Callable[[func.QueueMessage], None], name: str, queue: str) -> None:
+    def add(function: Callable[[func.QueueMessage, func.Context], None], name: str, queue: str) -> None:
         trigger = blueprint.queue_trigger(
             arg_name="msg", queue_name=queue, connection=STORAGE_CONNECTION, data_type=func.DataType.BINARY
         )
@@ -134,13 +137,15 @@ def _add_to_storage_queues(blueprint: func.Blueprint, consumer: Consumer) -> Non
 
 
 def _add_to_service_bus(blueprint: func.Blueprint, consumer: Consumer) -> None:
-    def consume(msg: func.ServiceBusMessage) -> None:
-        process(consumer, msg.get_body())
+    def consume(msg: func.ServiceBusMessage, context: func.Context) -> None:
+        with invoked(context):
+            process(consumer, msg.get_body())
 
-    def bury(msg: func.ServiceBusMessage) -> None:
-        _bury_what_service_bus_gave_up(consumer, msg)
+    def bury(msg: func.ServiceBusMessage, context: func.Context) -> None:
+        with invoked(context):
+            _bury_what_service_bus_gave_up(consumer, msg)
 
-    def add(function: Callable[[func.ServiceBusMessage], None], name: str, queue: str) -> None:
+    def add(function: Callable[[func.ServiceBusMessage, func.Context], None], name: str, queue: str) -> None:
         trigger = blueprint.service_bus_queue_trigger(
             arg_name="msg",
             queue_name=queue,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from shared.hub import Hub, current_hub
-from shared.kernel.timer import Timer
+from shared.kernel.timer import Heartbeat, Timer
 
 Work = Callable[[Hub, str], object]
 
@@ -78,13 +78,21 @@ def sync_users(hub: Hub, _given: str) -> None:
 
 
 def measure_hub(hub: Hub, _given: str) -> None:
-    """Measure what is the hub's and no instance's: queues, circuits, heartbeats (INC-73). Changes nothing."""
+    """Measure what is the hub's and no instance's: heartbeats, circuits, queues (INC-73). Changes nothing."""
     from shared.adapters.telemetry.metrics import METRICS
-    from shared.health.measure import measured
+    from shared.health.measure import Measurement, measure_all, sources_of
     from shared.health.timers import tell_missing
     from shared.messaging.queue_names import QUEUES
 
-    heartbeats = hub.timer_runs.heartbeats()
-    for one in measured(hub.queues, QUEUES, hub.partners.circuits(), heartbeats, hub.clock()):
+    def heartbeats() -> list[Heartbeat]:
+        found = hub.timer_runs.heartbeats()
+        tell_missing(found, hub.clock())
+        return found
+
+    def circuits() -> dict[str, int]:
+        return {adapter_id: circuit.value for adapter_id, circuit in hub.partners.circuits().items()}
+
+    def tell(one: Measurement) -> None:
         hub.telemetry.measure(METRICS[one.metric], one.value, one.labels)
-    tell_missing(heartbeats, hub.clock())
+
+    measure_all(sources_of(heartbeats, circuits, hub.queues, QUEUES, hub.clock()), tell)

@@ -9,6 +9,7 @@ from importlib import import_module
 
 import azure.functions as func
 
+from functions.invocation import invoked
 from shared.health.timers import TIMERS
 from shared.kernel.timer import Timer
 
@@ -26,11 +27,12 @@ WORK = {
 """Function name -> function in `functions.scheduled`."""
 
 
-def _handler(entry: Timer) -> Callable[[func.TimerRequest], None]:
-    def handle(timer: func.TimerRequest) -> None:
+def _handler(entry: Timer) -> Callable[[func.TimerRequest, func.Context], None]:
+    def handle(timer: func.TimerRequest, context: func.Context) -> None:
         scheduled = import_module("functions.scheduled")
         given = str((getattr(timer, "schedule", None) or {}).get("Input", ""))
-        scheduled.run(entry, getattr(scheduled, WORK[entry.name]), given)
+        with invoked(context):
+            scheduled.run(entry, getattr(scheduled, WORK[entry.name]), given)
 
     return handle
 

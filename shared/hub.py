@@ -14,9 +14,8 @@ from shared.access.provisioning import ProvisioningTokens
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.identifiers import instance_name, new_uuid7
 from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
-from shared.adapters.key_vault import PARTNER as VAULT
 from shared.adapters.logs import set_up_logs
-from shared.adapters.partners import ADAPTERS, Partners
+from shared.adapters.partners import Partners
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.idempotency import Idempotency
 from shared.adapters.resilience.lease import Leases
@@ -30,12 +29,10 @@ from shared.adapters.telemetry.telemetry import Telemetry
 from shared.adapters.telemetry.work import ObservedWork
 from shared.adapters.timer_runs import StoredTimerRuns
 from shared.adapters.webhook_channel import WebhookChannel
-from shared.health.checks import Check, HealthChecks
-from shared.health.storage import probe_queues, probe_storage
-from shared.health.timers import TIMERS, probe_timers
+from shared.health.checks import HealthChecks, Probe
+from shared.health.timers import TIMERS
 from shared.kernel.blob import Blobs
 from shared.kernel.clock import Clock, utc_now
-from shared.kernel.errors import ConfigurationError
 from shared.kernel.identifiers import NewId
 from shared.kernel.json_client import JsonPoster, JsonReader
 from shared.kernel.message import Queues
@@ -43,7 +40,6 @@ from shared.kernel.table import Tables
 from shared.kernel.timer import TimerRuns
 from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
-from shared.messaging.queue_names import QUEUES
 from shared.notify.mailing import Mailing
 from shared.notify.notifications import Notifier
 from shared.sales.context import ImportContext, ImportRules, stores_of
@@ -61,9 +57,6 @@ if TYPE_CHECKING:
     from shared.payroll.context import PayrollContext
     from shared.provisioning.context import SyncContext
     from shared.provisioning.directory import Directory
-
-_HEALTH_DEADLINE = 5.0
-"""Seconds, where the settings cannot be read: health says so instead of failing itself."""
 
 
 class Hub:
@@ -202,7 +195,7 @@ class Hub:
     @cached_property
     def erp_breaker(self) -> CircuitBreaker:
         """The ERP's circuit breaker."""
-        return self.partners.breaker("erp")
+        return self.partners.breaker("erp", self.settings.erp.call_timeout)
 
     @cached_property
     def erp(self) -> JsonReader:
@@ -253,7 +246,7 @@ class Hub:
     @cached_property
     def hr(self) -> JsonReader:
         """The HR system's API."""
-        return self.partners.with_oauth("hr", self.settings.hr, self.partners.breaker("hr"))
+        return self.partners.with_oauth("hr", self.settings.hr)
 
     @cached_property
     def workforce(self) -> WorkforceContext:
@@ -291,7 +284,7 @@ class Hub:
     @cached_property
     def payroll_client(self) -> JsonPoster:
         """Payroll's API."""
-        return self.partners.with_oauth("payroll", self.settings.payroll, self.partners.breaker("payroll"))
+        return self.partners.with_oauth("payroll", self.settings.payroll)
 
     @cached_property
     def file_transfer(self) -> "FileTransfer":
@@ -315,25 +308,16 @@ class Hub:
     @cached_property
     def health(self) -> HealthChecks:
         """What can be looked at (INC-72)."""
-        checks = (
-            Check("storage", lambda: probe_storage(self.tables, self.blobs, self.tenant), vital=True),
-            Check("queues", lambda: probe_queues(self.queues, QUEUES), vital=True),
-            Check("timers", lambda: probe_timers(self.timer_runs.heartbeats(), self.clock())),
-            Check("erp", lambda: self.erp_health()),
-            *(Check(name, partial(self._circuit, name)) for name in ADAPTERS if name != "erp"),
-            *self._optional_checks(),
-            *self._vault_check(),
-        )
-        try:
-            deadline = self.settings.hub.health_deadline
-        except ConfigurationError:
-            deadline = _HEALTH_DEADLINE
-        return HealthChecks({check.name: check for check in checks}, deadline)
+        from shared.wiring.health import build
+
+        return build(self)
 
     @cached_property
-    def erp_health(self) -> Callable[[], str | None]:
-        """Probes the ERP."""
-        return self._erp_answers
+    def partner_probes(self) -> Mapping[str, Probe]:
+        """How each partner is asked whether it is there."""
+        from shared.wiring.health import partner_probes
+
+        return partner_probes(self)
 
     def _recorder(self) -> Recorder:
         from shared.adapters.telemetry.exporters import recorder_of
@@ -347,28 +331,6 @@ class Hub:
 
     def _staging_writers(self) -> AbstractContextManager[Executor]:
         return ThreadPoolExecutor(self.settings.imports.writers, thread_name_prefix="staging")
-
-    def _circuit(self, partner: str) -> str | None:
-        """Look at a partner that says nothing of its own health by how its calls went."""
-        state = self.partners.breaker(partner).state()
-        return None if state == "closed" else f"the circuit is {state}"
-
-    def _vault_check(self) -> Iterator[Check]:
-        if self.settings.has_vault:
-            yield Check(VAULT, lambda: self.vault.probe(self.settings.hub.page_token_secret.path))
-
-    def _optional_checks(self) -> Iterator[Check]:
-        """Yield the checks of the partners that a hub need not have."""
-        for name, is_set in (("sales", self.settings.has_sales), ("graph", self.settings.has_graph)):
-            if is_set:
-                yield Check(name, partial(self._circuit, name))
-
-    def _erp_answers(self) -> str | None:
-        state = self.erp_breaker.state()
-        if state != "closed":
-            return f"the circuit is {state}"
-        self.erp.get_json("/api/health", {})
-        return None
 
 
 _lock = Lock()

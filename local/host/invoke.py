@@ -42,7 +42,12 @@ class Invoker:
             argument = converter.decode(datum, trigger_metadata=metadata)
             arguments: dict[str, Any] = {function.parameter: argument}
             if function.wants_context:
-                arguments["context"] = SimpleNamespace(function_name=function.name, invocation_id=invocation)
+                arguments["context"] = SimpleNamespace(
+                    function_name=function.name,
+                    invocation_id=invocation,
+                    # As of a host that sends no telemetry of its own.
+                    trace_context=SimpleNamespace(trace_parent="", trace_state="", attributes={}),
+                )
             result = function.call(**arguments)
             outcome = "Succeeded"
         except Exception:

@@ -46,7 +46,7 @@ def receive_communication_services(
     `path_and_query` is the request's target as it was sent; `access_key` is base64.
     """
     given = {name.lower(): value for name, value in headers.items()}
-    if not _is_signed(path_and_query, given, body, access_key):
+    if not _is_signed("POST", path_and_query, given, body, access_key):
         return _refused(401, "the signature is wrong")
     try:
         content = json.loads(body)
@@ -67,6 +67,22 @@ def receive_communication_services(
     return _kept(mailbox, message, Answer(accepted, 202))
 
 
+def tell_scopes(headers: Mapping[str, str], *, key: str) -> Answer:
+    """Answer `GET /v3/scopes`: what the key may do, 401 without it."""
+    given = {name.lower(): value for name, value in headers.items()}
+    if given.get("authorization") != f"Bearer {key}":
+        return _refused(401, "authorization required")
+    return Answer(json.dumps({"scopes": ["mail.send"]}).encode())
+
+
+def tell_operation(path_and_query: str, headers: Mapping[str, str], *, access_key: str) -> Answer:
+    """Answer `GET /emails/operations/{id}`: 404, since none is kept; 401 when the signature is wrong."""
+    given = {name.lower(): value for name, value in headers.items()}
+    if not _is_signed("GET", path_and_query, given, b"", access_key):
+        return _refused(401, "the signature is wrong")
+    return _refused(404, "no such operation")
+
+
 def _kept(mailbox: Mailbox, message: dict[str, str], accepted: Answer) -> Answer:
     code = mailbox.failure_of(message["to"])
     if code:
@@ -75,10 +91,10 @@ def _kept(mailbox: Mailbox, message: dict[str, str], accepted: Answer) -> Answer
     return accepted
 
 
-def _is_signed(path_and_query: str, headers: Mapping[str, str], body: bytes, access_key: str) -> bool:
+def _is_signed(method: str, path_and_query: str, headers: Mapping[str, str], body: bytes, access_key: str) -> bool:
     content_hash = b64encode(sha256(body).digest()).decode()
     date, host = headers.get("x-ms-date", ""), headers.get("host", "")
-    text = f"POST\n{path_and_query}\n{date};{host};{content_hash}"
+    text = f"{method}\n{path_and_query}\n{date};{host};{content_hash}"
     signature = b64encode(hmac.digest(b64decode(access_key), text.encode(), sha256)).decode()
     expected = f"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}"
     return headers.get("x-ms-content-sha256") == content_hash and headers.get("authorization") == expected

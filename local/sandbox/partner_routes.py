@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from local.sandbox.graph import LinkUnknown
-from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid
+from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid, tell_operation, tell_scopes
 from local.sandbox.order_intake import OrderRefused
 from local.sandbox.payroll import BatchRefused
 from local.sandbox.routing import Request, as_json, refused_token, with_fault
@@ -144,6 +145,14 @@ def _communication_services(sandbox: "Sandbox", request: Request) -> Answer:
     )
 
 
+def _scopes(_sandbox: "Sandbox", request: Request) -> Answer:
+    return tell_scopes(request.headers, key=SENDGRID_KEY)
+
+
+def _operation(_sandbox: "Sandbox", request: Request) -> Answer:
+    return tell_operation(request.target, request.headers, access_key=ACS_ACCESS_KEY)
+
+
 def _healthy(name: str) -> Route:
     def answer(sandbox: "Sandbox", request: Request) -> Answer:
         fault = sandbox.faults.next(f"{name}.health", None)
@@ -178,5 +187,10 @@ PARTNER_ROUTES: dict[tuple[str, str], tuple[str, Route]] = {
     ("GET", "/mailbox"): ("mailbox", _mails),
     ("POST", "/mailbox/failures"): ("mailbox.failures", _fail_mails),
     ("POST", "/sendgrid/v3/mail/send"): ("sendgrid.send", _sendgrid),
+    ("GET", "/sendgrid/v3/scopes"): ("sendgrid.scopes", _scopes),
+    ("GET", f"/communication-services/emails/operations/{UUID(int=0)}"): (
+        "communication-services.operation",
+        _operation,
+    ),
     ("POST", "/communication-services/emails:send"): ("communication-services.send", _communication_services),
 }

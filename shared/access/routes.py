@@ -103,6 +103,8 @@ ROUTES: tuple[Route, ...] = (
     Route("DiscardDeadLetter", "POST", "v1/admin/dead-letters/{id}/discard", ADMINS, "Give it up for good"),
     Route("ResubmitDeadLetters", "POST", "v1/admin/dead-letters/resubmit", ADMINS, "Send many again"),
     Route("DiscardDeadLetters", "POST", "v1/admin/dead-letters/discard", ADMINS, "Give many up for good"),
+    Route("ListCircuits", "GET", "v1/admin/circuits", ADMIN_READERS, "Circuits of all partners: state, failures"),
+    Route("ResetCircuit", "POST", "v1/admin/circuits/{adapterId}/reset", ADMINS, "Close a circuit by hand"),
     Route("StartProvisioningSync", "POST", "v1/admin/provisioning/syncs", ADMINS, "Pull users from Microsoft Graph"),
     Route("ListProvisioningSyncs", "GET", "v1/admin/provisioning/syncs", ADMIN_READERS, "Pulls of users, newest first"),
     Route("GetProvisioningSync", "GET", "v1/admin/provisioning/syncs/{id}", ADMIN_READERS, "A pull: status and counts"),

@@ -20,7 +20,7 @@ from shared.adapters.telemetry.current import current_traceparent
 from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock, utc_now
-from shared.kernel.errors import CircuitOpen, ContractBroken, MalformedResponse, PartnerRefused, PartnerUnavailable
+from shared.kernel.errors import ContractBroken, MalformedResponse, PartnerRefused
 
 Result = TypeVar("Result")
 
@@ -68,7 +68,7 @@ class Call:
     are answers, not errors, unless `check` finds them malformed. `check` looks at the answer inside retry and breaker:
     a MalformedResponse that it raises counts and is retried as any other. `params` as text is a query that is sent as
     it is, such as that of a link of the partner's. `name` stands for method and path in errors and telemetry, where the
-    path is a secret.
+    path is a secret. `once`: it is not retried, whatever it is.
     """
 
     method: str
@@ -81,6 +81,7 @@ class Call:
     max_body: int = MAX_BODY
     check: Callable[[WireAnswer], object] | None = None
     name: str = ""
+    once: bool = False
 
     @property
     def label(self) -> str:
@@ -204,24 +205,11 @@ class PartnerClient:
         return Answer(answer.status, answer.headers, answer.body, answer.seconds, observed.attempts)
 
     def _persistently(self, call: Call, observed: PartnerCall) -> WireAnswer:
-        last: PartnerUnavailable | None = None
-
         def attempt() -> WireAnswer:
-            nonlocal last
-            try:
-                with observed.attempt():
-                    return self._attempt(call)
-            except PartnerUnavailable as error:
-                last = error
-                raise
-            except CircuitOpen as error:
-                if last is None:
-                    raise
-                # Our own failures opened the circuit: what went wrong tells more, and when to come back is known.
-                last.retry_after = error.retry_after
-                raise last from None
+            with observed.attempt():
+                return self._attempt(call)
 
-        repeatable = call.method in SAFE_METHODS or bool(call.idempotency_key)
+        repeatable = not call.once and (call.method in SAFE_METHODS or bool(call.idempotency_key))
         return self._retry.call(attempt) if repeatable else attempt()
 
     def _attempt(self, call: Call) -> WireAnswer:

@@ -26,7 +26,10 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: to connect, between two pieces of an answer, and for the whole answer."""
+    """Seconds: to connect, between two pieces of an answer, and for the whole exchange, whatever it consists of.
+
+    A partner that ends the connection after its answer may exceed `total` by one wait for a piece.
+    """
 
     connect: float = 10.0
     read: float = 30.0
@@ -117,7 +120,9 @@ class Wire:
 
     def _open(self, request: WireRequest) -> "Response":
         from requests import Request
+        from urllib3 import Timeout
 
+        given = self._timeouts
         session = self._session()
         prepared: PreparedRequest = session.prepare_request(
             Request(request.method, request.url, params=request.params, headers=request.headers, data=request.body)
@@ -127,7 +132,7 @@ class Wire:
         return session.get_adapter(request.url).send(
             prepared,
             stream=True,
-            timeout=(self._timeouts.connect, self._timeouts.read),
+            timeout=Timeout(connect=given.connect, read=given.read, total=given.total),  # type: ignore[arg-type]
             verify=self._ca_bundle or True,
         )
 
@@ -147,16 +152,24 @@ class Wire:
         if length.isdigit() and int(length[:18]) > limit:
             raise ContractBroken(self._partner, f"{request.label} announces a body above the limit of {limit} bytes")
         pieces = bytearray()
+        self._bound(request, response, began)
         # read1 returns after one read from the socket: a body that drips cannot outlive the total time.
         while piece := response.raw.read1(_PIECE, decode_content=True):
             pieces += piece
             if len(pieces) > limit:
                 raise ContractBroken(self._partner, f"{request.label} sends a body above the limit of {limit} bytes")
-            if self._monotonic() - began > self._timeouts.total:
-                raise PartnerTimeout(
-                    self._partner, f"{request.label}: the answer took longer than {self._timeouts.total:g} s"
-                )
+            self._bound(request, response, began)
         return bytes(pieces)
+
+    def _bound(self, request: WireRequest, response: "Response", began: float) -> None:
+        """Give the next read what is left of the total time. PartnerTimeout when that is nothing."""
+        total = self._timeouts.total
+        left = total - (self._monotonic() - began)
+        if left <= 0:
+            raise PartnerTimeout(self._partner, f"{request.label}: the answer took longer than {total:g} s")
+        sock = getattr(response.raw.connection, "sock", None)
+        if sock:  # none where the connection ends with this answer
+            sock.settimeout(min(left, self._timeouts.read))
 
     def _session(self) -> "Session":
         session: Session | None = getattr(self._mine, "session", None)

@@ -10,20 +10,23 @@ from base64 import b64decode, b64encode
 from email.utils import format_datetime
 from hashlib import sha256
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from shared.adapters.http import Call, PartnerClient
-from shared.adapters.mail_gateway import post_mail
+from shared.adapters.mail_gateway import call_gateway
 from shared.kernel.clock import Clock
 from shared.kernel.mail import Mail
 from shared.kernel.secret import Secret
 
 API_VERSION = "2023-03-31"
 _PATH = "/emails:send"
+_UNKNOWN = frozenset({400, 404})
+"""Statuses for an operation that the resource does not know."""
 _SETTINGS = ("MAIL_ACS_ACCESS_KEY", "MAIL_DOMAIN", "MAIL_ACS_ENDPOINT")
 
 
 class CommunicationServicesMail:
-    """Implements `MailProvider`. Thread-safe.
+    """Implements `MailGateway`. Thread-safe.
 
     The operation ID is the UUID of the message ID: under it the service tells what became of the e-mail. That a
     second request with the same one sends nothing is not documented.
@@ -34,12 +37,12 @@ class CommunicationServicesMail:
         self._client = client
         parts = urlsplit(endpoint)
         self._host = parts.netloc
-        self._signed_path = f"{parts.path.rstrip('/')}{_PATH}?api-version={API_VERSION}"
+        self._base_path = parts.path.rstrip("/")
         self._access_key = access_key
         self._clock = clock
 
     def send(self, mail: Mail) -> None:
-        """Hand an e-mail over; 202 is acceptance, not arrival. Errors as in `post_mail`."""
+        """Hand an e-mail over; 202 is acceptance, not arrival. Errors as in `call_gateway`."""
         content = {
             "senderAddress": mail.sender,
             "recipients": {"to": [{"address": mail.recipient}]},
@@ -55,17 +58,29 @@ class CommunicationServicesMail:
                 "POST",
                 _PATH,
                 params={"api-version": API_VERSION},
-                headers=fixed | self._signature(body, access_key),
+                headers=fixed | self._signature("POST", _PATH, body, access_key),
                 body=body,
                 idempotency_key=mail.message_id,
             )
 
-        post_mail(self._client, self._access_key, call_with, _SETTINGS)
+        call_gateway(self._client, self._access_key, call_with, _SETTINGS)
 
-    def _signature(self, body: bytes, access_key: str) -> dict[str, str]:
+    def probe(self, sender: str) -> None:  # noqa: ARG002 - the key is the resource's
+        """Ask what became of an e-mail that was never sent: that the resource does not know it proves the key."""
+        path = f"/emails/operations/{UUID(int=0)}"
+
+        def call_with(access_key: str) -> Call:
+            headers = self._signature("GET", path, b"", access_key)
+            params = {"api-version": API_VERSION}
+            return Call("GET", path, params=params, headers=headers, accept=_UNKNOWN, once=True)
+
+        call_gateway(self._client, self._access_key, call_with, _SETTINGS)
+
+    def _signature(self, method: str, path: str, body: bytes, access_key: str) -> dict[str, str]:
         date = format_datetime(self._clock(), usegmt=True)
         content_hash = b64encode(sha256(body).digest()).decode()
-        signed = f"POST\n{self._signed_path}\n{date};{self._host};{content_hash}"
+        signed_path = f"{self._base_path}{path}?api-version={API_VERSION}"
+        signed = f"{method}\n{signed_path}\n{date};{self._host};{content_hash}"
         signature = b64encode(hmac.new(b64decode(access_key), signed.encode(), sha256).digest()).decode()
         return {
             "x-ms-date": date,

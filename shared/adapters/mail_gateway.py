@@ -11,10 +11,10 @@ _ABOUT_US = frozenset({401, 403, 404, 405})
 """Statuses that no other e-mail would escape: credentials, an unverified sender, a wrong address of the gateway."""
 
 
-def post_mail(
+def call_gateway(
     client: PartnerClient, secret: Secret, call_with: Callable[[str], Call], settings: tuple[str, ...]
 ) -> None:
-    """Send a call that hands over one e-mail; retried in place, so it needs an idempotency key.
+    """Send a call; one that hands over an e-mail is retried in place, so it needs an idempotency key.
 
     On 401 the secret is read anew, and used if it has changed. As `PartnerClient.request`, but ConfigurationError
     naming `settings` where the refusal is not about this e-mail.

@@ -2,14 +2,14 @@
 
 from shared.adapters.mail_communication_services import CommunicationServicesMail
 from shared.adapters.mail_sendgrid import SendGridMail
-from shared.adapters.mail_smtp import SmtpMail, SmtpServer
+from shared.adapters.mail_smtp import PARTNER, SmtpMail, SmtpServer
 from shared.adapters.partners import Partners
 from shared.adapters.settings import MailSettings
 from shared.kernel.clock import Clock
-from shared.kernel.mail import MailProvider
+from shared.kernel.mail import MailGateway
 
 
-def mail_provider(settings: MailSettings, partners: Partners, clock: Clock) -> MailProvider | None:
+def mail_provider(settings: MailSettings, partners: Partners, clock: Clock) -> MailGateway | None:
     """Return the chosen provider, None where no e-mails are sent."""
     if settings.provider == "smtp":
         server = SmtpServer(
@@ -19,7 +19,14 @@ def mail_provider(settings: MailSettings, partners: Partners, clock: Clock) -> M
             settings.smtp_username,
             settings.smtp_password if settings.smtp_username else None,
         )
-        return SmtpMail(server, clock, calls=partners.calls("e-mail"))
+        return SmtpMail(
+            server,
+            clock,
+            retry=partners.retry(PARTNER),
+            breaker=partners.breaker(PARTNER),
+            rate_limit=partners.rate_limit(PARTNER),
+            calls=partners.calls(PARTNER),
+        )
     if settings.provider == "sendgrid" and settings.sendgrid_key:
         client = partners.mail_gateway(settings.sendgrid_base_url)
         return SendGridMail(client, settings.sendgrid_key)

@@ -3,13 +3,13 @@
 import json
 
 from shared.adapters.http import Call, PartnerClient
-from shared.adapters.mail_gateway import post_mail
+from shared.adapters.mail_gateway import call_gateway
 from shared.kernel.mail import Mail
 from shared.kernel.secret import Secret
 
 
 class SendGridMail:
-    """Implements `MailProvider`. Thread-safe."""
+    """Implements `MailGateway`. Thread-safe."""
 
     def __init__(self, client: PartnerClient, key: Secret) -> None:
         """Send through a client of SendGrid's address; `key` is the API key."""
@@ -17,7 +17,7 @@ class SendGridMail:
         self._key = key
 
     def send(self, mail: Mail) -> None:
-        """Hand an e-mail over; any 2xx is acceptance. Errors as in `post_mail`."""
+        """Hand an e-mail over; any 2xx is acceptance. Errors as in `call_gateway`."""
         content = {
             "personalizations": [{"to": [{"email": mail.recipient}]}],
             "from": {"email": mail.sender},
@@ -37,4 +37,12 @@ class SendGridMail:
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
             return Call("POST", "/v3/mail/send", headers=headers, body=body, idempotency_key=mail.message_id)
 
-        post_mail(self._client, self._key, call_with, ("MAIL_SENDGRID_KEY", "MAIL_DOMAIN", "MAIL_SENDGRID_BASE_URL"))
+        call_gateway(self._client, self._key, call_with, ("MAIL_SENDGRID_KEY", "MAIL_DOMAIN", "MAIL_SENDGRID_BASE_URL"))
+
+    def probe(self, sender: str) -> None:  # noqa: ARG002 - what a key may do does not depend on it
+        """Ask what the key may do."""
+
+        def call_with(key: str) -> Call:
+            return Call("GET", "/v3/scopes", headers={"Authorization": f"Bearer {key}"}, once=True)
+
+        call_gateway(self._client, self._key, call_with, ("MAIL_SENDGRID_KEY", "MAIL_SENDGRID_BASE_URL"))

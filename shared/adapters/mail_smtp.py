@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import partial
 
-from shared.adapters.telemetry.partner_calls import PartnerCalls
+from shared.adapters.http import Breaker, RateLimit
+from shared.adapters.resilience.retry import Retry
+from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock
 from shared.kernel.errors import (
@@ -21,12 +24,16 @@ from shared.kernel.errors import (
     PartnerRefused,
     PartnerTimeout,
     PartnerUnavailable,
+    ServerFailure,
 )
 from shared.kernel.mail import Mail
 from shared.kernel.secret import Secret
 
-_ADAPTER = "e-mail"
+PARTNER = "e-mail"
 _AUTHENTICATION_REQUIRED = 530
+_FINE = 250
+_NOT_AVAILABLE = 421
+"""The server as a whole is away (RFC 5321, 4.2.3), not one mailbox: the circuit counts it."""
 # A body of nothing but ASCII passes every server, whatever extensions it lacks.
 _POLICY = SMTP.clone(cte_type="7bit")
 
@@ -44,39 +51,78 @@ class SmtpServer:
 
 
 class SmtpMail:
-    """Implements `MailProvider`. Thread-safe."""
+    """Implements `MailGateway`. Thread-safe."""
 
     def __init__(
         self,
         server: SmtpServer,
         clock: Clock,
         *,
+        retry: Retry,
+        breaker: Breaker,
+        rate_limit: RateLimit | None = None,
         tls: Callable[[], ssl.SSLContext] = ssl.create_default_context,
         calls: PartnerCalls | None = None,
     ) -> None:
         """Connect to nothing yet. `tls` says whose certificates are trusted, `calls` observes each e-mail."""
+        self._retry = retry
+        self._breaker = breaker
+        self._rate_limit = rate_limit
         self._server = server
         self._clock = clock
         self._tls = tls
-        self._calls = calls or PartnerCalls(Telemetry(), _ADAPTER)
+        self._calls = calls or PartnerCalls(Telemetry(), PARTNER)
 
     def send(self, mail: Mail) -> None:
         """Hand an e-mail over.
 
-        4xx replies and a lost connection are PartnerUnavailable, 5xx to the recipient or the content PartnerRefused,
-        5xx to us (connection, login, sender) ConfigurationError. The texts hold the code and nothing of the reply.
+        4xx replies and a lost connection are PartnerUnavailable (retried already), or CircuitOpen once there were many;
+        5xx to the recipient or the content PartnerRefused, 5xx to us (connection, login, sender) ConfigurationError.
+        The texts hold the code and nothing of the reply.
         """
         # Not smtplib's own send_message: it puts a > before a line of the text that begins with From.
         content = _message(mail, self._clock).as_bytes()
-        with self._calls.call("send") as observed, observed.attempt():
+        with self._calls.call("send") as observed:
+
+            def send(password: str) -> None:
+                self._retry.call(lambda: self._attempt(observed, partial(self._send, mail, content, password)))
+
             if self._server.password is None:
-                self._send(mail, content, "")
+                send("")
             else:
-                self._server.password.use(lambda password: self._send(mail, content, password))
+                self._server.password.use(send)
+
+    def probe(self, sender: str) -> None:
+        """Connect, greet, log in where there is a username, and ask for nothing. One attempt, beside the circuit."""
+        server = self._server
+
+        def greet(password: str) -> None:
+            self._told(lambda: self._converse(sender, password, _ask_for_nothing))
+
+        if server.password is None:
+            greet("")
+        else:
+            server.password.use(greet)
+
+    def _attempt(self, observed: PartnerCall, step: Callable[[], None]) -> None:
+        def limited() -> None:
+            if self._rate_limit:
+                self._rate_limit.take()
+            step()
+
+        with observed.attempt():
+            self._breaker.call(limited)
 
     def _send(self, mail: Mail, content: bytes, password: str) -> None:
+        def hand_over(connection: smtplib.SMTP) -> None:
+            connection.sendmail(mail.sender, [mail.recipient], content)
+
+        self._told(lambda: self._converse(mail.sender, password, hand_over))
+
+    def _told(self, step: Callable[[], None]) -> None:
+        """Do a step, and say in the hub's own errors what went wrong."""
         try:
-            self._hand_over(mail, content, password)
+            step()
         except (smtplib.SMTPException, OSError) as error:
             failure = _failure_of(error)
         else:
@@ -84,22 +130,29 @@ class SmtpMail:
         # Outside the handler, so that the library's error, which quotes addresses, is not chained to ours.
         raise failure
 
-    def _hand_over(self, mail: Mail, content: bytes, password: str) -> None:
+    def _converse(self, sender: str, password: str, talk: Callable[[smtplib.SMTP], None]) -> None:
         server = self._server
         # Named by the sender's domain: the name of this machine is nobody's business.
-        own_name = mail.sender.rpartition("@")[2]
+        own_name = sender.rpartition("@")[2]
         connection = smtplib.SMTP(server.host, server.port, own_name, server.timeout)
         try:
             if server.starttls:
                 connection.starttls(context=self._tls())
             if server.username:
                 connection.login(server.username, password)
-            connection.sendmail(mail.sender, [mail.recipient], content)
+            talk(connection)
         finally:
             # The e-mail is accepted by now, or is not: how the parting goes changes nothing.
             with suppress(smtplib.SMTPException, OSError):
                 connection.quit()
             connection.close()
+
+
+def _ask_for_nothing(connection: smtplib.SMTP) -> None:
+    connection.ehlo_or_helo_if_needed()
+    code, reply = connection.noop()
+    if code != _FINE:
+        raise smtplib.SMTPResponseException(code, reply)
 
 
 def _message(mail: Mail, clock: Clock) -> EmailMessage:
@@ -129,8 +182,8 @@ def _failure_of(error: smtplib.SMTPException | OSError) -> HubError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConfigurationError((FieldProblem("MAIL_SMTP_HOST", "the server's certificate is not trusted"),))
     if isinstance(error, TimeoutError):
-        return PartnerTimeout(_ADAPTER, "SMTP: no answer in time")
-    return NetworkFailure(_ADAPTER, f"SMTP: {type(error).__name__}")
+        return PartnerTimeout(PARTNER, "SMTP: no answer in time")
+    return NetworkFailure(PARTNER, f"SMTP: {type(error).__name__}")
 
 
 _REPLIES: tuple[tuple[type[smtplib.SMTPResponseException], str, tuple[str, ...]], ...] = (
@@ -145,9 +198,11 @@ _REPLIES: tuple[tuple[type[smtplib.SMTPResponseException], str, tuple[str, ...]]
 
 def _refusal(what: str, code: int, settings: tuple[str, ...]) -> HubError:
     text = f"SMTP: the server answered {code} to {what}"
+    if code == _NOT_AVAILABLE:
+        return ServerFailure(PARTNER, text)
     if not 500 <= code <= 599:
-        return PartnerUnavailable(_ADAPTER, text)
+        return PartnerUnavailable(PARTNER, text)
     if settings:
         kind = CredentialsRefused if "MAIL_SMTP_PASSWORD" in settings else ConfigurationError
         return kind(tuple(FieldProblem(name, text) for name in settings))
-    return PartnerRefused(_ADAPTER, text, status=code)
+    return PartnerRefused(PARTNER, text, status=code)

@@ -1,5 +1,6 @@
 """Clients of partner systems, each under its policies (RES-03, RES-04, RES-07)."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,7 +8,8 @@ from shared.adapters.entra import EntraGrant
 from shared.adapters.http import PartnerClient
 from shared.adapters.http_wire import Timeouts, Wire
 from shared.adapters.oauth import ClientCredentials, ClientSettings, FormGrant, Grant, TokenSource
-from shared.adapters.resilience.circuit import CLOSED, STATE_VALUES
+from shared.adapters.partner_probes import PartnerProbe
+from shared.adapters.resilience.circuit import CLOSED, Circuit
 from shared.adapters.resilience.circuit_breaker import CircuitBreaker
 from shared.adapters.resilience.circuit_store import stored_circuits
 from shared.adapters.resilience.policies import policy_of
@@ -27,7 +29,10 @@ from shared.adapters.sftp import SftpServer, SftpTransfer
 from shared.adapters.telemetry.partner_calls import PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock
+from shared.kernel.errors import Busy, NotFound
 from shared.kernel.table import Tables
+
+_log = logging.getLogger(__name__)
 
 ADAPTERS = ("erp", "hr", "payroll", SFTP, "e-mail", "notifications")
 """The adapter IDs of all partners."""
@@ -54,28 +59,41 @@ class Partners:
         """Return what observes the calls to a partner (RES-08, RES-09)."""
         return PartnerCalls(self._telemetry, partner, self._tenant)
 
-    def breaker(self, partner: str) -> CircuitBreaker:
-        """Return the circuit breaker of a partner."""
-        return CircuitBreaker(self._tables, self._tenant, partner, policy_of(partner).breaker, clock=self._clock)
+    def breaker(self, partner: str, call_timeout: float | None = None) -> CircuitBreaker:
+        """Return the circuit breaker of a partner; a call may take `call_timeout` seconds (default: the policy's)."""
+        policy = policy_of(partner).breaker
+        if call_timeout:
+            policy = replace(policy, call_timeout=call_timeout)
+        return CircuitBreaker(self._tables, self._tenant, partner, policy, clock=self._clock)
 
-    def circuits(self) -> dict[str, int]:
-        """Return the state of every circuit, 0 closed, 1 half-open, 2 open, by adapter ID (RES-09).
+    def circuits(self) -> dict[str, Circuit]:
+        """Return every circuit as it is now, by adapter ID (RES-03, RES-09). What was never called is closed."""
+        now = self._clock()
+        known = dict.fromkeys(ADAPTERS, Circuit()) | stored_circuits(self._tables, self._tenant)
+        return {adapter_id: circuit.seen(policy_of(adapter_id).breaker, now) for adapter_id, circuit in known.items()}
 
-        What was never called is closed.
+    def reset(self, adapter_id: str, by: str) -> Circuit:
+        """Close a circuit by hand, for all instances, and return it; calls on their way do not count any more.
+
+        NotFound. Busy when it is not closed afterwards: storage did not take it, or the next calls have failed.
         """
-        never_called = dict.fromkeys(ADAPTERS, STATE_VALUES[CLOSED])
-        return never_called | stored_circuits(self._tables, self._tenant)
+        if adapter_id not in self.circuits():
+            raise NotFound(f"there is no circuit {adapter_id!r}")
+        self.breaker(adapter_id).reset()
+        _log.warning("circuit of %s: closed by hand", adapter_id, extra={"adapterId": adapter_id, "by": by})
+        found = self.circuits()[adapter_id]
+        if found.state != CLOSED:
+            raise Busy(f"the circuit of {adapter_id} is {found.state} again: look at the partner", retry_after=5)
+        return found
 
-    def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker) -> PartnerClient:
+    def with_oauth(self, partner: str, settings: OAuthPartner, breaker: CircuitBreaker | None = None) -> PartnerClient:
         """Return the client of a partner that trusts client credentials: `erp`, `hr`, `payroll`, `sales`, `graph`."""
-        policy = policy_of(partner)
-        retry = replace(policy.retry, first_delay=settings.retry_first_delay)
         return self.client(
             partner,
             settings.base_url,
             settings.call_timeout,
-            Retry(retry, RetryBudget(self._clock), sleep=self._sleep),
-            breaker,
+            self.retry(partner, settings.retry_first_delay),
+            breaker or self.breaker(partner, settings.call_timeout),
             self.tokens(partner, settings),
         )
 
@@ -92,10 +110,26 @@ class Partners:
         grant: Grant = EntraGrant if settings.authority else FormGrant
         return ClientCredentials(f"{partner}-identity", credentials, grant=grant, clock=self._clock)
 
+    def retry(self, partner: str, first_delay: float | None = None) -> Retry:
+        """Return the retries of a partner, with a budget of their own; `first_delay` in seconds (default: policy's)."""
+        policy = policy_of(partner).retry
+        if first_delay is not None:
+            policy = replace(policy, first_delay=first_delay)
+        return Retry(policy, RetryBudget(self._clock), sleep=self._sleep)
+
+    def rate_limit(self, partner: str) -> TokenBucket | None:
+        """Return the rate limit of a partner, None where none is agreed."""
+        bucket = policy_of(partner).bucket
+        if bucket is None:
+            return None
+        return TokenBucket(self._tables, self._tenant, partner, bucket, clock=self._clock, sleep=self._sleep)
+
+    def probe(self, partner: str, url: str, tokens: TokenSource | None = None) -> PartnerProbe:
+        """Return what asks a partner whether it is there, beside its circuit."""
+        return PartnerProbe(partner, url, self._clock, tokens)
+
     def sftp(self, settings: SftpSettings) -> SftpTransfer:
         """Return where payroll picks files up (INC-54)."""
-        policy = policy_of(SFTP)
-        retry = replace(policy.retry, first_delay=settings.retry_first_delay)
         server = SftpServer(
             settings.host,
             settings.port,
@@ -105,21 +139,18 @@ class Partners:
             *settings.credentials,
             settings.timeout,
         )
-        patience = Retry(retry, RetryBudget(self._clock), sleep=self._sleep)
-        return SftpTransfer(server, patience, self.breaker(SFTP), self.calls(SFTP))
+        patience = self.retry(SFTP, settings.retry_first_delay)
+        return SftpTransfer(server, patience, self.breaker(SFTP, settings.timeout), self.calls(SFTP))
 
     def webhook(self, partner: str, base_url: str) -> PartnerClient:
         """Return the client of an incoming webhook of ours somewhere (INC-70)."""
-        policy = policy_of(partner)
-        retry = Retry(policy.retry, RetryBudget(self._clock), sleep=self._sleep)
-        return self.client(partner, base_url, 10, retry, self.breaker(partner), None)
+        timeout = 10.0
+        return self.client(partner, base_url, timeout, self.retry(partner), self.breaker(partner, timeout), None)
 
     def mail_gateway(self, base_url: str) -> PartnerClient:
         """Return the client of an e-mail gateway, under the policy `e-mail` (INC-61)."""
-        policy = policy_of("e-mail")
-        retry = Retry(policy.retry, RetryBudget(self._clock), sleep=self._sleep)
-        timeout = policy.breaker.call_timeout
-        return self.client("e-mail", base_url, timeout, retry, self.breaker("e-mail"), None)
+        timeout = policy_of("e-mail").breaker.call_timeout
+        return self.client("e-mail", base_url, timeout, self.retry("e-mail"), self.breaker("e-mail"), None)
 
     def client(
         self,
@@ -131,20 +162,14 @@ class Partners:
         tokens: TokenSource | None,
     ) -> PartnerClient:
         """Return a client with everything it is guarded by."""
-        bucket = policy_of(partner).bucket
-        limit = (
-            TokenBucket(self._tables, self._tenant, partner, bucket, clock=self._clock, sleep=self._sleep)
-            if bucket
-            else None
-        )
-        timeouts = Timeouts(read=call_timeout, total=2 * call_timeout)
+        timeouts = Timeouts(read=call_timeout, total=call_timeout)
         return PartnerClient(
             partner,
             base_url,
             wire=Wire(partner, timeouts),
             retry=retry,
             breaker=breaker,
-            rate_limit=limit,
+            rate_limit=self.rate_limit(partner),
             tokens=tokens,
             clock=self._clock,
             calls=self.calls(partner),

@@ -95,6 +95,19 @@ class SftpTransfer:
 
             return credential.use(deliver)
 
+    def probe(self) -> None:
+        """Return when the server has let us in and has the folder. One attempt, beside the circuit.
+
+        NetworkFailure, PartnerTimeout, PartnerRefused without the folder, ConfigurationError.
+        """
+        credential, log_in = self._credential()
+
+        def look(secret: str) -> None:
+            with self._session(lambda transport: log_in(transport, secret)) as sftp:
+                sftp.stat(self._server.directory)
+
+        credential.use(look)
+
     def _attempt(self, observed: PartnerCall, step: "Callable[[], DeliveredFile]") -> DeliveredFile:
         with observed.attempt():
             return self._breaker.call(step)

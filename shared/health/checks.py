@@ -7,17 +7,22 @@ nothing), `degraded` when any other check fails or any check warns (a partner is
 
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
-from shared.kernel.adapter import Health
+from shared.kernel.adapter import AdapterHealth, Health
 from shared.kernel.errors import ConfigurationError, HubError
 
 KEEP = 5.0
 """Seconds for which a finding is good: probing costs nothing, however often it is done."""
+KEEP_FAILURE = 15.0
+"""Seconds for which a failure is, at most: whoever mends something wants to see that it is mended."""
+
+Probe = Callable[[], str | AdapterHealth | None]
+"""Returns None, or why a thing is not quite right, or how it says that it is; raises when it is not there."""
 
 
 class Verdict(StrEnum):
@@ -30,26 +35,29 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """A named check. `vital`: without it the hub can do nothing.
+    """A named check. `vital`: without it the hub can do nothing. What the probe returns is shown to anybody.
 
-    `probe` returns None, or why the thing is not quite right; it raises when it is not there. What it returns is
-    shown to anybody: no address, no secret.
+    `keep` is for how many seconds its finding is good, where that is longer than for others: a partner is not to be
+    asked again and again. `held_back` says meanwhile, and each time, why it must not be asked at all.
     """
 
     name: str
-    probe: Callable[[], str | None]
+    probe: Probe
     vital: bool = False
+    keep: float = 0.0
+    held_back: Callable[[], str | None] | None = None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found; latency in milliseconds."""
+    """What a check found; latency in milliseconds, age in seconds."""
 
     name: str
     verdict: Verdict
     latency: float
     reason: str = ""
     vital: bool = False
+    age: float = 0.0
 
     def shown(self) -> dict[str, Any]:
         """Return the finding as the API tells it."""
@@ -58,6 +66,7 @@ class Finding:
             "verdict": self.verdict.value,
             "status": _STATUS[self.verdict].value,
             "latencyMs": round(self.latency, 1),
+            "ageSeconds": round(self.age),
             "reason": self.reason or None,
         }
 
@@ -100,7 +109,10 @@ def examine(check: Check) -> Finding:
     begin = monotonic()
     verdict, reason = Verdict.FAIL, ""
     try:
-        reason = check.probe() or ""
+        found = check.probe()
+        if isinstance(found, AdapterHealth):
+            return Finding(check.name, _VERDICT[found.status], found.latency, found.reason, check.vital)
+        reason = found or ""
         verdict = Verdict.WARN if reason else Verdict.PASS
     except ConfigurationError as error:
         reason = error.message
@@ -121,6 +133,7 @@ class _Run:
     def __init__(self, check: Check, keep: float) -> None:
         self._check, self._keep = check, keep
         self._found: tuple[float, Finding] | None = None
+        self._asked: tuple[float, Finding] | None = None
         self._answered = Event()
         self._busy = False
         self._lock = Lock()
@@ -143,14 +156,35 @@ class _Run:
             if self._busy or self._found is None:
                 reason = f"no answer within {deadline:g} s"
                 return Finding(self._check.name, Verdict.FAIL, deadline * 1000, reason, self._check.vital)
-            return self._found[1]
+            found = self._asked if self._asked and self._asked[1] is self._found[1] else self._found
+            return replace(found[1], age=monotonic() - found[0])
 
     def _examine(self) -> None:
-        finding = examine(self._check)
+        finding = self._held_back() or self._kept() or self._ask()
         with self._lock:
             self._found = (monotonic(), finding)
             self._busy = False
             self._answered.set()
 
+    def _held_back(self) -> Finding | None:
+        if self._check.held_back is None:
+            return None
+        finding = examine(replace(self._check, probe=self._check.held_back))
+        return None if finding.verdict is Verdict.PASS else finding
+
+    def _kept(self) -> Finding | None:
+        """Return what the probe found the last time, while that is good."""
+        if self._asked is None:
+            return None
+        at, finding = self._asked
+        keep = self._check.keep if finding.verdict is Verdict.PASS else min(self._check.keep, KEEP_FAILURE)
+        return finding if monotonic() - at < keep else None
+
+    def _ask(self) -> Finding:
+        finding = examine(self._check)
+        self._asked = (monotonic(), finding)
+        return finding
+
 
 _STATUS = {Verdict.PASS: Health.HEALTHY, Verdict.WARN: Health.DEGRADED, Verdict.FAIL: Health.UNHEALTHY}
+_VERDICT = {status: verdict for verdict, status in _STATUS.items()}

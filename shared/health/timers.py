@@ -34,6 +34,9 @@ def probe_timers(heartbeats: Iterable[Heartbeat], now: datetime) -> str | None:
 
 
 def tell_missing(heartbeats: Iterable[Heartbeat], now: datetime) -> None:
-    """Write a line for each missing timer: an alert rule watches for it."""
+    """Write a line for each missing timer, for whoever reads the log.
+
+    The alert rule goes by the metric `integration.heartbeat_age`: it finds out too when no timer runs at all.
+    """
     for name in missing_timers(heartbeats, now):
         _log.error("timer %s has not succeeded in time", name, extra={"alert": "high", "timer": name})

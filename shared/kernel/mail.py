@@ -48,7 +48,7 @@ class Mail:
 
 
 class MailProvider(Protocol):
-    """Sends e-mails. Implemented by `adapters.mail_smtp`, `mail_sendgrid` and `mail_communication_services`."""
+    """Sends e-mails."""
 
     def send(self, mail: Mail) -> None:
         """Hand an e-mail over; it may arrive twice when the answer is lost, with the same message ID.
@@ -56,4 +56,15 @@ class MailProvider(Protocol):
         PartnerUnavailable and CircuitOpen when it may be accepted later, PartnerRefused when this e-mail never will,
         ConfigurationError when no e-mail will until an operator changes a setting.
         """
+        ...
+
+
+class MailGateway(MailProvider, Protocol):
+    """A provider that can be asked how it is.
+
+    Implemented by `adapters.mail_smtp`, `mail_sendgrid` and `mail_communication_services`.
+    """
+
+    def probe(self, sender: str) -> None:
+        """Return when it is there and knows us, without sending anything. One attempt. Errors as of `send`."""
         ...

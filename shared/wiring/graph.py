@@ -28,7 +28,7 @@ def build(hub: "Hub") -> SyncContext:
         clock=hub.clock,
         new_id=hub.new_id,
         queues=hub.queues,
-        graph=hub.partners.with_oauth(PARTNER, given, hub.partners.breaker(PARTNER)),
+        graph=hub.partners.with_oauth(PARTNER, given),
         users=GraphUsers(users, hub.tenant, ResourceStore(users, hub.tenant, USER), hub.clock, hub.new_id),
         runs=SyncRunStore(hub.tables.table("ProvisioningSyncs"), hub.tenant),
     )

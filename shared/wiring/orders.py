@@ -16,5 +16,5 @@ def build(hub: "Hub") -> OrderIntake:
     if given is None:
         problem = FieldProblem("SALES_BASE_URL", "is not set")
         raise Conflict("this hub takes no orders in: setting SALES_BASE_URL is not set", (problem,))
-    client = hub.partners.with_oauth(PARTNER, given, hub.partners.breaker(PARTNER))
+    client = hub.partners.with_oauth(PARTNER, given)
     return OrderIntake(client, hub.once, correlated)

@@ -74,7 +74,7 @@ def call(route: Route, token: str | None, *, method: str | None = None, body: by
         url=f"http://127.0.0.1/api/{route.path}",
         headers=headers | more.pop("headers", {}),
         params=more.pop("params", {}),
-        route_params={"id": "unknown", "employeeId": "unknown", "period": "2025-01"},
+        route_params={"id": "unknown", "adapterId": "unknown", "employeeId": "unknown", "period": "2025-01"},
         body=body,
     )
     module, name = ENDPOINTS[route.function].split(".")

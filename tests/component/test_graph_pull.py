@@ -24,6 +24,7 @@ from shared.provisioning.context import SYNC_QUEUE
 from shared.provisioning.graph_users import GraphUsers, Outcome
 from tests.component.import_hub import environment
 from tests.fakes.blobs import MemoryBlobs
+from tests.fakes.invocation import context
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.tables import MemoryTables
 
@@ -70,7 +71,7 @@ class Pulling:
             body=b"" if body is None else json.dumps(body).encode(),
         )
         with replaced_hub(self.hub):
-            answer = _handler(route)(request)
+            answer = _handler(route)(request, context())
         return answer.status_code, json.loads(answer.get_body())
 
     def deliver(self) -> bool:
@@ -191,7 +192,7 @@ def test_a_link_that_graph_forgot_lets_everybody_be_read_again(pulling: Pulling)
     [
         Fault("graph.users", "status", status=429, retry_after="7", after=1),
         Fault("graph.users", "status", status=503, retry_after="1", times=2),
-        Fault("graph.users", "status", status=503, times=6, after=1),
+        Fault("graph.users", "status", status=503, times=5, after=1),
         Fault("graph.users", "status", status=410, after=2),
         Fault("graph.users", "status", status=400, after=1),
         Fault("graph.users", "cut-json", after=1),

@@ -13,6 +13,7 @@ from local.sandbox.generator import Shape
 from local.sandbox.server import Sandbox
 from shared.hub import replaced_hub
 from tests.component.office import PERIOD, Office
+from tests.fakes.invocation import context
 from tests.unit.functions.indexed import indexed_functions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,7 +177,7 @@ def test_a_dropped_file_is_taken_in_by_the_blob_function(office: Office) -> None
     content = f"id,employeeId,period,gross,net\nX1,{employee_id},{PERIOD},5.00,4.50\n".encode()
     office.hub.blobs.container("calculations-inbox").write("january/a.csv", content)
     function = next(one for one in indexed_functions() if one.get_function_name() == "TakeInCalculations")
-    function.get_user_function()(_Blob("calculations-inbox/january/a.csv"))
+    function.get_user_function()(_Blob("calculations-inbox/january/a.csv"), context())
     assert [(one["kind"], one["source"], one["net"]) for one in office.listed()] == [("Posted", "posted:X1", "4.50")]
 
 

@@ -15,6 +15,7 @@ from shared.adapters.settings import Settings
 from shared.adapters.settings.secret_settings import SECRETS
 from shared.hub import Hub, replaced_hub
 from tests.component.import_hub import environment
+from tests.fakes.invocation import context
 from tests.fakes.secrets import RotatingSecrets
 from tests.fakes.tables import MemoryTables
 
@@ -46,7 +47,7 @@ class Client:
             route_params={"id": of} if of else {},
             body=body if isinstance(body, bytes) else json.dumps(body or {}).encode(),
         )
-        answer = _handler(route)(request)
+        answer = _handler(route)(request, context())
         assert answer.mimetype == "application/scim+json"
         return answer.status_code, json.loads(answer.get_body() or b"{}")
 
@@ -141,7 +142,7 @@ def function(name: str, path: str, token: str) -> int:
     route = next(one for one in ROUTES if one.function == name)
     headers = {"Authorization": f"Bearer {token}"}
     request = func.HttpRequest("GET", f"http://127.0.0.1/api/{path}", headers=headers, body=b"")
-    status: int = _handler(route)(request).status_code
+    status: int = _handler(route)(request, context()).status_code
     return status
 
 

@@ -1,7 +1,8 @@
 """A function of each trigger type, called through Microsoft's worker with what the host sends; hostile things too."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -141,6 +142,23 @@ def test_the_timer_starts_the_import_of_yesterday_once(sending_worker: Worker, h
     sending_worker.invoke("ImportErpSalesData", timer(past_due=past_due))
     runs = [run for run in runs_of(hub.sales.runs.page(100, None, {})) if run.trigger is Trigger.TIMER]
     assert [run.started_by for run in runs] == ["ImportErpSalesData"]
+
+
+def test_the_host_s_trace_of_an_invocation_goes_on_in_what_the_function_sends(sending_worker: Worker, hub: Hub) -> None:
+    """RES-08: a timer's messages belong to the operation that the host opened for it."""
+    host = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    sending_worker.invoke("SyncEmployees", replace(timer(), traceparent=host))
+    waiting = hub.storage_account.queues.get_queue_client("hr-events").peek_messages(max_messages=32)
+    sent = [json.loads(b64decode(one.content)) for one in waiting]
+    assert host.split("-")[1] in {one["traceparent"].split("-")[1] for one in sent}
+
+
+def test_a_request_without_a_trace_belongs_to_the_host_s_and_another_one_to_its_caller_s(worker: Worker) -> None:
+    """RES-08."""
+    caller = {"traceparent": f"00-{'c' * 32}-00f067aa0ba902b7-01"}
+    for headers, trace in (({}, "a" * 32), (caller, "c" * 32)):
+        asked = replace(http("GET", "v1/health/liveness", headers=headers), traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+        assert worker.call("GetLiveness", asked).headers["traceresponse"].split("-")[1] == trace
 
 
 # Messages, by either transport ---------------------------------------------------------------------------------------

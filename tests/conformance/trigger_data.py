@@ -16,6 +16,8 @@ class Invocation:
 
     body: Datum
     metadata: dict[str, Datum] = field(default_factory=dict)
+    traceparent: str = ""
+    """The host's position in a trace; it has one where it sends telemetry."""
 
 
 def http(

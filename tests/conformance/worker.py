@@ -79,7 +79,12 @@ class Worker:
     def invoke(self, function: str, invocation: Invocation) -> Datum | None:
         """Call a function as the host would; return what it returned. FunctionRaised."""
         parameter = str(self.trigger(function)["name"])
-        request = {"function": function, "inputs": [[parameter, invocation.body]], "metadata": invocation.metadata}
+        request = {
+            "function": function,
+            "inputs": [[parameter, invocation.body]],
+            "metadata": invocation.metadata,
+            "traceparent": invocation.traceparent,
+        }
         answer = self._ask(request)
         if answer["raised"]:
             raise FunctionRaised(answer["raised"])

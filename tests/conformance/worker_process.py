@@ -1,7 +1,7 @@
 """The app in Microsoft's worker, as a process: a request per line on standard input, an answer per line.
 
     {}                                             -> {"functions": [{"name", "bindings"}]}
-    {"function", "inputs": [[name, datum]], "metadata": {name: datum}}
+    {"function", "inputs": [[name, datum]], "metadata": {name: datum}, "traceparent"}
                                                    -> {"returned": datum or null, "raised": text or null}
 
 A datum is `{"type", "value"}`, bytes as base64. The library's own entry for a native caller is used, so that nothing of
@@ -61,7 +61,7 @@ class Worker:
         inputs = [(name, _datum(given)) for name, given in request["inputs"]]
         metadata = {name: _datum(given) for name, given in request["metadata"].items()}
         done, returned, _, error, trace = self._loop.run_until_complete(
-            self._invoke(str(uuid4()), function_id, inputs, metadata)
+            self._invoke(str(uuid4()), function_id, inputs, metadata, request["traceparent"])
         )
         return {"returned": _plain(returned), "raised": None if done else f"{error}\n{trace}"}
 

@@ -14,7 +14,11 @@ import pytest
 
 from shared.adapters.http import Call, CallContext
 from shared.adapters.http_errors import STATUS_RULES
-from shared.adapters.http_wire import Wire
+from shared.adapters.http_wire import Timeouts, Wire, WireRequest
+from shared.adapters.partners import Partners
+from shared.adapters.resilience.policies import RetryPolicy
+from shared.adapters.resilience.retry import Retry
+from shared.adapters.resilience.retry_budget import RetryBudget
 from shared.kernel.errors import (
     ContractBroken,
     HubError,
@@ -27,6 +31,7 @@ from shared.kernel.errors import (
     ServerFailure,
 )
 from tests.contract.http_client import IMPATIENT, OK, PATIENT, Tokens, make
+from tests.fakes.tables import MemoryTables
 from tests.unit.adapters.loopback import Behaviour, Loopback, answer, reset
 from tests.unit.adapters.manual_time import ManualTime
 
@@ -68,6 +73,16 @@ def chunked(body: bytes) -> bytes:
     return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body
 
 
+def stall_in_an_open_connection(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+    silence(connection)
+
+
+def slow_to_answer(connection: socket.socket) -> None:
+    with suppress(TimeoutError):
+        silence(connection)
+
+
 WIRE: dict[str, tuple[Behaviour, type[HubError]]] = {
     "reset before the answer": (reset, NetworkFailure),
     "closed before the answer": (b"", NetworkFailure),
@@ -96,6 +111,37 @@ WIRE: dict[str, tuple[Behaviour, type[HubError]]] = {
     "too large, unannounced": (chunked(b"493e0\r\n" + b"x" * 300_000 + b"\r\n0\r\n\r\n"), ContractBroken),
     "a gzip bomb": (packed(gzip.compress(b"0" * 50_000_000)), ContractBroken),
 }
+
+
+@pytest.mark.parametrize(
+    "behaviour", [slow_to_answer, stall_in_an_open_connection, stall], ids=lambda one: one.__name__
+)
+def test_a_call_takes_no_longer_than_its_total_time(behaviour: Behaviour) -> None:
+    """RES-03: the waits for the connection, the answer's beginning and each piece are one time, not one each."""
+    with Loopback(behaviour) as partner:
+        wire = Wire("erp", Timeouts(connect=60, read=60, total=0.3))
+        # Longer than that, and the partner hangs up: another error.
+        with pytest.raises(PartnerTimeout):
+            wire.send(WireRequest("GET", f"{partner.url}/api/v1/sales"))
+
+
+def test_a_partner_s_call_timeout_is_for_the_whole_call() -> None:
+    """RES-03: no piece is late, and yet the answer as a whole is."""
+
+    def slow(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Content-Length: 3\r\n\r\n")
+        with suppress(OSError):
+            for piece in (b"{", b"}", b" "):
+                time.sleep(0.25)
+                connection.sendall(piece)
+
+    hands = ManualTime()
+    partners = Partners(MemoryTables(), "t", hands.clock, hands.sleep)
+    retry = Retry(RetryPolicy(0, 0, 0), RetryBudget(hands.clock), sleep=hands.sleep)
+    with Loopback(slow) as partner:
+        client = partners.client("erp", partner.url, 0.5, retry, partners.breaker("erp"), None)
+        with pytest.raises(PartnerTimeout):
+            client.get_json("/api/v1/sales")
 
 
 @pytest.mark.parametrize(("behaviour", "error"), WIRE.values(), ids=WIRE.keys())

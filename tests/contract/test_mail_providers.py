@@ -10,21 +10,23 @@ import pytest
 from local.azurite_process import free_ports
 from local.loopback_http import LoopbackHttp
 from local.mail_preview import SAMPLES
-from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid
+from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid, tell_operation, tell_scopes
 from local.sandbox.mailbox import Mailbox
 from local.sandbox.wire import Answer, send
 from shared.adapters.mail_providers import mail_provider
 from shared.adapters.partners import Partners
 from shared.adapters.settings import MailSettings, Settings
 from shared.adapters.settings.secret_settings import SECRETS
-from shared.kernel.errors import ConfigurationError, PartnerRefused, PartnerUnavailable
-from shared.kernel.mail import Mail, MailProvider
+from shared.kernel.errors import CircuitOpen, ConfigurationError, CredentialsRefused, PartnerRefused, PartnerUnavailable
+from shared.kernel.mail import Mail, MailGateway
 from shared.notify.delivery import MAIL_LOG, MailDelivery
 from tests.fakes.secrets import RotatingSecrets
 from tests.fakes.tables import MemoryTables
 from tests.unit.adapters.manual_time import ManualTime
 
 ZOE = "zoe@example.com"
+ATTEMPTS = 6
+"""The first one and five retries (RES-04)."""
 KEY = "SG.key"
 ACCESS_KEY = "bG9jYWwtYWNzLWFjY2Vzcy1rZXk="
 OTHER_ACCESS_KEY = "b3RoZXI="
@@ -40,15 +42,17 @@ MAIL = Mail(
 
 @dataclass
 class Case:
-    """A provider, what it sends to, and how that says later and never; `attempts` it makes by itself."""
+    """A provider, what it sends to, and how that says later, that it is away as a whole, and never."""
 
     name: str
     settings: MailSettings
     mailbox: Mailbox
-    provider: MailProvider
+    provider: MailGateway
     later: int
+    away: int
     never: int
-    attempts: int
+    time: ManualTime
+    tables: MemoryTables
 
 
 @contextmanager
@@ -66,6 +70,15 @@ def gateways(mailbox: Mailbox) -> Iterator[str]:
             else:
                 answer = Answer(status=404)
             send(self, answer)
+
+        def do_GET(self) -> None:
+            headers = dict(self.headers.items())
+            if self.path == "/sendgrid/v3/scopes":
+                send(self, tell_scopes(headers, key=KEY))
+            elif self.path.startswith("/acs/emails/operations/"):
+                send(self, tell_operation(self.path, headers, access_key=ACCESS_KEY))
+            else:
+                send(self, Answer(status=404))
 
     with LoopbackHttp(Handler) as server:
         yield server.url
@@ -85,9 +98,12 @@ def environment_of(name: str, mailbox: Mailbox, url: str) -> dict[str, str]:
     }
 
 
-def provider_of(settings: MailSettings) -> MailProvider:
-    time = ManualTime()
-    found = mail_provider(settings, Partners(MemoryTables(), "acme", time.clock, time.sleep), time.clock)
+def provider_of(
+    settings: MailSettings, time: ManualTime | None = None, tables: MemoryTables | None = None
+) -> MailGateway:
+    time = time or ManualTime()
+    partners = Partners(tables or MemoryTables(), "acme", time.clock, time.sleep)
+    found = mail_provider(settings, partners, time.clock)
     assert found
     return found
 
@@ -98,8 +114,11 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     mailbox = Mailbox()
     with gateways(mailbox) as url:
         settings = Settings(environment_of(request.param, mailbox, url)).mail
-        later, never, attempts = (450, 550, 1) if request.param == "smtp" else (503, 400, 6)
-        yield Case(request.param, settings, mailbox, provider_of(settings), later, never, attempts)
+        later, away, never = (450, 421, 550) if request.param == "smtp" else (503, 503, 400)
+        time, tables = ManualTime(), MemoryTables()
+        yield Case(
+            request.param, settings, mailbox, provider_of(settings, time, tables), later, away, never, time, tables
+        )
     mailbox.close()
 
 
@@ -131,13 +150,48 @@ def test_every_template_arrives(case: Case, template: str) -> None:
 
 
 def test_later_is_raised_and_the_next_try_arrives_with_the_same_message_id(case: Case) -> None:
-    case.mailbox.fail(ZOE, case.later, case.attempts)
+    case.mailbox.fail(ZOE, case.later, ATTEMPTS)
     with pytest.raises(PartnerUnavailable) as raised:
         case.provider.send(MAIL)
     assert ZOE not in str(raised.value)
     assert case.mailbox.messages() == []
     case.provider.send(MAIL)
     assert [found["messageId"] for found in case.mailbox.messages()] == [MAIL.message_id]
+
+
+def test_a_passing_failure_is_retried_in_place(case: Case) -> None:
+    """RES-04: half a second, a second, two: a queued message would wait for half a minute."""
+    case.mailbox.fail(ZOE, case.later, 3)
+    case.provider.send(MAIL)
+    assert [found["messageId"] for found in case.mailbox.messages()] == [MAIL.message_id]
+    assert [round(seconds) for seconds in case.time.slept] in ([0, 1, 2], [1, 1, 2])
+
+
+def test_a_provider_that_is_away_is_not_asked_for_a_while_by_any_instance(case: Case) -> None:
+    """RES-03: ten failures open the circuit for 30 s, three successes close it."""
+    case.mailbox.fail(ZOE, case.away, 10)
+    for _ in range(2):
+        with pytest.raises(PartnerUnavailable):
+            case.provider.send(MAIL)
+    other = provider_of(case.settings, case.time, case.tables)
+    with pytest.raises(CircuitOpen) as held:
+        other.send(MAIL)
+    assert case.mailbox.messages() == []
+    case.time.advance(held.value.retry_after)
+    for _ in range(3):
+        other.send(MAIL)
+    assert len(case.mailbox.messages()) == 3
+
+
+def test_many_at_once_wait_for_the_rate_limit(case: Case) -> None:
+    """RES-07: 100 at once, then 20 a second."""
+    case.time.slept.clear()
+    for _ in range(100):
+        case.provider.send(MAIL)
+    assert case.time.slept == []
+    for _ in range(20):
+        case.provider.send(MAIL)
+    assert sum(case.time.slept) == pytest.approx(1, abs=0.11)
 
 
 def test_never_is_refused_for_this_recipient_alone(case: Case) -> None:
@@ -171,6 +225,16 @@ def test_nobody_there_is_a_matter_of_time(case: Case) -> None:
     )
     with pytest.raises(PartnerUnavailable):
         provider_of(gone).send(MAIL)
+    time = ManualTime()
+    with pytest.raises(PartnerUnavailable):
+        provider_of(gone, time).probe(MAIL.sender)
+    assert time.slept == [], "whoever asks will ask again"
+
+
+def test_a_provider_says_that_it_knows_us_and_sends_nothing(case: Case) -> None:
+    """INC-72."""
+    case.provider.probe(MAIL.sender)
+    assert case.mailbox.messages() == []
 
 
 @pytest.mark.parametrize(
@@ -191,6 +255,9 @@ def test_what_would_stop_every_email_is_for_the_operator(name: str, wrong: dict[
         provider = provider_of(Settings(given | changes).mail)
         with pytest.raises(ConfigurationError) as raised:
             provider.send(MAIL)
+        if "KEY" in named:
+            with pytest.raises(CredentialsRefused, match=named):
+                provider.probe(MAIL.sender)
     mailbox.close()
     assert named in {problem.field for problem in raised.value.problems}
     assert KEY not in str(raised.value)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -117,6 +117,29 @@ def test_a_repeat_is_the_same_file_untouched(server: Server) -> None:
     after = (server.folder / NAME).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
     assert lying_in(server) == {NAME: CONTENT}
+
+
+def test_a_server_says_that_it_lets_us_in_and_nothing_is_written(server: Server) -> None:
+    """INC-72."""
+    transfer(server.address).probe()
+    assert lying_in(server) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"private_key": fixed(new_key().private)}, ConfigurationError),
+        ({"host_keys": ("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",)}, ConfigurationError),
+        ({"directory": "/elsewhere"}, PartnerRefused),
+        ({"port": 9}, NetworkFailure),
+    ],
+    ids=["another key", "another host key", "no such folder", "nobody there"],
+)
+def test_a_server_that_would_take_no_file_is_found_out_before(
+    server: Server, change: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        transfer(replace(server.address, **change)).probe()
 
 
 def test_another_content_under_the_name_is_left_alone_and_told(server: Server) -> None:

@@ -27,14 +27,29 @@ class Circuit:
     opened_at: datetime | None = None
     probe_until: datetime | None = None
 
+    def retry_at(self, policy: BreakerPolicy) -> datetime | None:
+        """Return when the next call or probe may go; None when nothing holds it back."""
+        if self.state == OPEN and self.opened_at:
+            return self.opened_at + timedelta(seconds=policy.reset_timeout)
+        return self.probe_until if self.state == HALF_OPEN else None
+
     def blocked_for(self, policy: BreakerPolicy, now: datetime) -> float:
         """Return for how many seconds nobody may call; 0 when a call or probe may go."""
-        until = now
-        if self.state == OPEN and self.opened_at:
-            until = self.opened_at + timedelta(seconds=policy.reset_timeout)
-        elif self.state == HALF_OPEN and self.probe_until:
-            until = self.probe_until
-        return max(0.0, (until - now).total_seconds())
+        return max(0.0, ((self.retry_at(policy) or now) - now).total_seconds())
+
+    def seen(self, policy: BreakerPolicy, now: datetime) -> "Circuit":
+        """Return the circuit as it is to be told: one whose reset timeout has passed is half-open.
+
+        Its row says so only once somebody calls; without traffic it would be open for ever.
+        """
+        if self.state == OPEN and not self.blocked_for(policy, now):
+            return replace(self, state=HALF_OPEN, successes=0)
+        return self
+
+    @property
+    def value(self) -> int:
+        """The state as the metric has it."""
+        return STATE_VALUES[self.state]
 
     def probing(self, policy: BreakerPolicy, now: datetime) -> "Circuit":
         """Return the circuit with a probe on its way, for the call timeout at most."""

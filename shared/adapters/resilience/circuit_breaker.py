@@ -69,8 +69,8 @@ class CircuitBreaker:
         return result
 
     def state(self) -> str:
-        """Return `closed`, `half-open` or `open`, at most a few seconds old."""
-        return self._store.current().state
+        """Return `closed`, `half-open` (the next call is a probe) or `open`, at most a few seconds old."""
+        return self._store.current().seen(self._policy, self._clock()).state
 
     def metric(self) -> int:
         """Return the state as a number: 0 closed, 1 half-open, 2 open (RES-09)."""

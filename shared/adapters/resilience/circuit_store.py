@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from threading import RLock
 
-from shared.adapters.resilience.circuit import CLOSED, STATE_VALUES, Circuit, from_values, to_values
+from shared.adapters.resilience.circuit import CLOSED, Circuit, from_values, to_values
 from shared.kernel.clock import Clock
 from shared.kernel.keys import join_key, split_key
 from shared.kernel.table import Row, RowChanged, RowExists, Tables
@@ -108,7 +108,7 @@ class CircuitStore:
         return circuit
 
 
-def stored_circuits(tables: Tables, tenant: str) -> dict[str, int]:
-    """Return the state (as `STATE_VALUES` has it) of every circuit that was ever written, in one scan."""
+def stored_circuits(tables: Tables, tenant: str) -> dict[str, Circuit]:
+    """Return every circuit that was ever written, by adapter ID, in one scan."""
     rows = tables.table(TABLE).query(join_key(tenant))
-    return {split_key(row.key)[0]: STATE_VALUES[from_values(row.values).state] for row in rows}
+    return {split_key(row.key)[0]: from_values(row.values) for row in rows}

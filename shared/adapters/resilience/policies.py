@@ -54,7 +54,7 @@ class BreakerPolicy:
     """When a circuit opens and closes; all times in seconds (RES-03).
 
     `failures` in a row open it for `reset_timeout`; then one probe at a time, until `successes` in a row close it.
-    A call may take `call_timeout`.
+    A call may take `call_timeout`, and for so long a probe holds the circuit for itself.
     """
 
     failures: int

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.adapters.resilience.policies import RetryPolicy
 from shared.adapters.resilience.retry_budget import RetryBudget
-from shared.kernel.errors import PartnerUnavailable
+from shared.kernel.errors import CircuitOpen, PartnerUnavailable
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -24,9 +24,10 @@ OnRetry = Callable[[PartnerUnavailable, float], None]
 class Retry:
     """Calls again after a PartnerUnavailable, and after nothing else: the type decides, never a message.
 
-    CircuitOpen, PartnerRefused and ContractBroken pass through at once. When the retries or the budget are used up,
-    or the partner asks for a longer wait than the policy's `max_retry_after`, the last error goes to the caller,
-    whose queued message then waits instead of this thread.
+    CircuitOpen, PartnerRefused and ContractBroken pass through at once. Where our own attempts opened the circuit, what
+    went wrong comes out instead: it tells more, and when to come back is known. When the retries or the budget are
+    used up, or the partner asks for a longer wait than the policy's `max_retry_after`, the last error goes to the
+    caller, whose queued message then waits instead of this thread.
     """
 
     def __init__(
@@ -47,6 +48,24 @@ class Retry:
 
     def call(self, attempt: Callable[[], Result]) -> Result:
         """Return the attempt's result. Raises the error of the last attempt."""
+        last: list[PartnerUnavailable] = []
+
+        def remembered() -> Result:
+            try:
+                return attempt()
+            except PartnerUnavailable as error:
+                last[:] = [error]
+                raise
+
+        try:
+            return self._persistently(remembered)
+        except CircuitOpen as error:
+            if not last:
+                raise
+            last[0].retry_after = error.retry_after
+            raise last[0] from None
+
+    def _persistently(self, attempt: Callable[[], Result]) -> Result:
         from tenacity import Retrying, retry_if_exception_type
 
         self._budget.request()

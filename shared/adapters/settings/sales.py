@@ -23,7 +23,7 @@ class ErpSettings(Group):
     scope: str = Field(default="", alias="ERP_SCOPE")
     page_size: int = Field(default=1000, alias="ERP_PAGE_SIZE", ge=1, le=5000)
     call_timeout: float = Field(default=45.0, alias="ERP_CALL_TIMEOUT", gt=0, le=120)
-    """Seconds to wait for one answer (RES-03: 45 for an ERP)."""
+    """Seconds for one call, from the connection to the end of the answer (RES-03: 45 for an ERP)."""
     retry_first_delay: float = Field(default=2.0, alias="ERP_RETRY_FIRST_DELAY", ge=0, le=60)
     """Seconds before the first retry (RES-04: 2 for an ERP)."""
 
@@ -43,8 +43,9 @@ class ImportSettings(Group):
     writers: int = Field(default=2, alias="ERP_STAGING_WRITERS", ge=1, le=8)
     """Threads that write staged sales while the next page is fetched."""
     slice_lease: float = Field(default=180.0, alias="ERP_SLICE_LEASE_SECONDS", ge=0.5, le=600)
-    """Longer than a page can take, with the wait for the rate limit: it is prolonged between pages, and a worker that
-    outlives its lease works beside the one that took the slice over."""
+    """Longer than a page can take, with the wait for the rate limit: three calls time out, the third opens the circuit.
+    It is prolonged between pages, and a worker that outlives its lease works beside the one that took the slice over.
+    """
     stall_after: float = Field(default=900.0, alias="IMPORT_STALL_SECONDS", ge=1)
     """A run without progress for so long is taken up again."""
     triggers_calculation: bool = Field(default=False, alias="IMPORT_TRIGGERS_CALCULATION")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from shared.adapters.logs import correlated
 from shared.adapters.telemetry import metrics
+from shared.adapters.telemetry.current import current_trace
 from shared.adapters.telemetry.recorder import Value
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.message import Message
@@ -40,7 +41,10 @@ class ObservedWork:
 
     @contextmanager
     def message(self, queue: str, message: Message) -> Iterator[Callable[[str], None]]:
-        """Observe the processing of a message; what is yielded is told the outcome. Implements `Observe`."""
+        """Observe the processing of a message; what is yielded is told the outcome. Implements `Observe`.
+
+        The message's own trace is continued. Where the host has one for the invocation, its ID is noted beside it.
+        """
         attributes: dict[str, Value] = {
             "messaging.destination.name": queue,
             "messaging.message.id": message.id,
@@ -50,7 +54,9 @@ class ObservedWork:
             "integration.tenant": message.tenant,
         }
         told = ["failed"]
-        parent = parse_traceparent(message.traceparent)
+        parent, host = parse_traceparent(message.traceparent), current_trace()
+        if host and parent and host.trace_id != parent.trace_id:
+            attributes["integration.host_trace"] = host.trace_id
         with (
             correlated(message.correlationid),
             self._telemetry.span(f"process {queue}", "consumer", attributes, parent=parent) as span,

@@ -124,6 +124,16 @@ def test_successful_probes_close_it() -> None:
     assert world.breakers[0].state() == "closed"
 
 
+def test_without_traffic_it_is_open_for_no_longer_than_its_reset_timeout() -> None:
+    world = World()
+    world.open()
+    world.time.advance(119)
+    assert [(one.state(), one.metric()) for one in world.breakers] == [("open", 2)] * 2
+    world.time.advance(1)
+    assert [(one.state(), one.metric()) for one in world.breakers] == [("half-open", 1)] * 2
+    assert world.changes == [("erp", "closed", "open")], "to look changes nothing"
+
+
 def test_a_failed_probe_opens_it_again() -> None:
     world = World()
     world.open()

@@ -1,13 +1,19 @@
 """SMTP at its edges: who is told what when the server refuses, falls silent or is somebody else."""
 
 import socket
-from contextlib import closing, suppress
+import ssl
+from collections.abc import Callable
+from contextlib import closing, nullcontext, suppress
 from threading import Thread
 
 import pytest
 
 from local.sandbox.mailbox import Mailbox
 from shared.adapters.mail_smtp import SmtpMail, SmtpServer
+from shared.adapters.resilience.circuit_breaker import CircuitBreaker
+from shared.adapters.resilience.policies import RetryPolicy, policy_of
+from shared.adapters.resilience.retry import Retry
+from shared.adapters.resilience.retry_budget import RetryBudget
 from shared.kernel.errors import (
     ConfigurationError,
     CredentialsRefused,
@@ -16,11 +22,13 @@ from shared.kernel.errors import (
     PartnerRefused,
     PartnerTimeout,
     PartnerUnavailable,
+    ServerFailure,
 )
 from shared.kernel.mail import Mail
 from shared.kernel.secret import Secret
 from tests.certificates import Certificate
 from tests.fakes.secrets import fixed, rotated
+from tests.fakes.tables import MemoryTables
 from tests.unit.adapters.loopback import reset
 from tests.unit.adapters.manual_time import ManualTime
 from tests.unit.adapters.smtp_script import SmtpScript
@@ -35,15 +43,23 @@ MAIL = Mail(
 )
 
 
+def mail_to(server: SmtpServer, *, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> SmtpMail:
+    """Return what sends once, and again only when told to."""
+    time = ManualTime()
+    retry = Retry(RetryPolicy(0, 0, 0), RetryBudget(time.clock), sleep=time.sleep)
+    breaker = CircuitBreaker(MemoryTables(), "t", "e-mail", policy_of("e-mail").breaker, clock=time.clock)
+    return SmtpMail(server, time.clock, retry=retry, breaker=breaker, tls=tls)
+
+
 def send(port: int, *, timeout: float = 2, **options: str | bool) -> None:
     server = SmtpServer("127.0.0.1", port, **{"starttls": False, **options}, timeout=timeout)  # type: ignore[arg-type]
-    SmtpMail(server, ManualTime().clock).send(MAIL)
+    mail_to(server).send(MAIL)
 
 
 @pytest.mark.parametrize(
     ("step", "reply", "error", "named"),
     [
-        ("greeting", "421 busy", PartnerUnavailable, ""),
+        ("greeting", "421 busy", ServerFailure, ""),
         ("greeting", "554 not you", ConfigurationError, "MAIL_SMTP_HOST"),
         ("MAIL", "451 later", PartnerUnavailable, ""),
         ("MAIL", "553 zoe@example.com may not", ConfigurationError, "MAIL_DOMAIN"),
@@ -126,7 +142,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def test_starttls_and_login_over_it(certificate: Certificate) -> None:
     def send_as(username: str, password: Secret | None) -> None:
         place = SmtpServer("127.0.0.1", mailbox.port, starttls=True, username=username, password=password)
-        SmtpMail(place, ManualTime().clock, tls=certificate.of_client).send(MAIL)
+        mail_to(place, tls=certificate.of_client).send(MAIL)
 
     with closing(Mailbox(tls=certificate.of_server(), credentials=("hub", "s3cr3t"))) as mailbox:
         send_as("hub", fixed("s3cr3t"))
@@ -139,18 +155,37 @@ def test_starttls_and_login_over_it(certificate: Certificate) -> None:
     assert "wr0ng" not in str(wrong.value)
 
 
+def test_a_probe_greets_logs_in_and_sends_nothing(certificate: Certificate) -> None:
+    """INC-72."""
+    with closing(Mailbox(tls=certificate.of_server(), credentials=("hub", "s3cr3t"))) as mailbox:
+        for password, error in (("s3cr3t", None), ("wr0ng", CredentialsRefused)):
+            place = SmtpServer("127.0.0.1", mailbox.port, username="hub", password=fixed(password))
+            with pytest.raises(error) if error else nullcontext():
+                mail_to(place, tls=certificate.of_client).probe(MAIL.sender)
+        assert mailbox.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("step", "reply", "error"),
+    [("NOOP", "421 closing", ServerFailure), ("EHLO", "", NetworkFailure), ("greeting", "554 no", ConfigurationError)],
+)
+def test_a_probe_tells_what_is_wrong(step: str, reply: str, error: type[HubError]) -> None:
+    with SmtpScript({step: reply}) as server, pytest.raises(error):
+        mail_to(SmtpServer("127.0.0.1", server.port, starttls=False, timeout=2)).probe(MAIL.sender)
+
+
 def test_a_rotated_password_is_taken_up_at_once(certificate: Certificate) -> None:
     """RES-11."""
     with closing(Mailbox(tls=certificate.of_server(), credentials=("hub", "n3w"))) as mailbox:
         place = SmtpServer("127.0.0.1", mailbox.port, username="hub", password=rotated("0ld", "n3w"))
-        SmtpMail(place, ManualTime().clock, tls=certificate.of_client).send(MAIL)
+        mail_to(place, tls=certificate.of_client).send(MAIL)
         assert [found["to"] for found in mailbox.messages()] == ["zoe@example.com"]
 
 
 def test_a_certificate_that_nobody_trusts_gets_no_email(certificate: Certificate) -> None:
     with closing(Mailbox(tls=certificate.of_server())) as mailbox:
         with pytest.raises(ConfigurationError, match=r"MAIL_SMTP_HOST.*certificate"):
-            SmtpMail(SmtpServer("127.0.0.1", mailbox.port), ManualTime().clock).send(MAIL)
+            mail_to(SmtpServer("127.0.0.1", mailbox.port)).send(MAIL)
         assert mailbox.messages() == []
 
 

@@ -61,6 +61,14 @@ def test_everything_else_passes_through_at_once(error: HubError) -> None:
     assert (call.calls, time.slept) == (1, [])
 
 
+def test_a_circuit_that_opens_meanwhile_ends_it_with_what_went_wrong() -> None:
+    """RES-05: an open circuit is not retried, also when our own failures have opened it."""
+    time, call = ManualTime(), Failing(ServerFailure("erp", "x"), CircuitOpen("erp", 30))
+    with pytest.raises(ServerFailure) as caught:
+        make(RetryPolicy(3, 2, 8), time).call(call)
+    assert (call.calls, time.slept, caught.value.retry_after) == (2, [2], 30)
+
+
 def test_the_last_error_comes_out() -> None:
     time, call = ManualTime(), Failing(*(ServerFailure("erp", str(number)) for number in range(9)))
     with pytest.raises(ServerFailure, match="erp: 3"):

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from shared.adapters.resilience.policies import policy_of
 from shared.adapters.settings import Settings
 from shared.kernel.errors import ConfigurationError
 from shared.kernel.pay_period import PayCalendar
@@ -57,6 +58,24 @@ def test_the_required_settings_are_enough() -> None:
     assert settings.erp.call_timeout == 45
     assert settings.imports.time_zone == ZoneInfo("UTC")
     assert settings.imports.pay_calendar is PayCalendar.MONTH
+
+
+@pytest.mark.parametrize(
+    ("partner", "call_timeout", "lease"),
+    [
+        ("erp", lambda given: given.erp.call_timeout, lambda given: given.imports.slice_lease),
+        ("payroll", lambda given: given.payroll.call_timeout, lambda given: given.payroll.export_lease),
+    ],
+    ids=["a page of the ERP", "a batch to payroll"],
+)
+def test_a_lease_outlives_a_call_with_its_retries(
+    partner: str, call_timeout: Callable[[Settings], float], lease: Callable[[Settings], float]
+) -> None:
+    """Every attempt times out, every wait is the longest; the circuit ends it, or the retries do."""
+    given, policy = Settings(GOOD), policy_of(partner)
+    attempts = min(policy.breaker.failures, policy.retry.retries + 1)
+    waits = sum(policy.retry.delay(retry, 1) for retry in range(1, attempts))
+    assert attempts * call_timeout(given) + waits < lease(given)
 
 
 def test_settings_are_read_into_their_types() -> None:

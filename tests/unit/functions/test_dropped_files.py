@@ -7,6 +7,7 @@ import pytest
 
 from functions.dropped_files import dead_letter_dropped_files
 from shared.hub import Hub, replaced_hub
+from tests.fakes.invocation import context
 from tests.unit.messaging.post import Post
 
 GIVEN_UP = {"FunctionId": "Host.Functions.F", "BlobType": "BlockBlob", "BlobName": "a.csv", "ETag": '"0x8D"'}
@@ -29,6 +30,6 @@ def test_it_is_put_under_the_inbox_that_it_was_dropped_into(body: bytes, queue: 
     post, hub = Post(), Hub({})
     hub.__dict__["messages"] = post.processor
     with replaced_hub(hub):
-        dead_letter_dropped_files(func.QueueMessage(id="1", body=body))
+        dead_letter_dropped_files(func.QueueMessage(id="1", body=body), context())
     (letter,) = post.letters.page(size=10, position=None, equal={})[0]
     assert letter["queue"] == queue

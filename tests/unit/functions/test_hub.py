@@ -14,10 +14,11 @@ from shared.adapters.queues import StorageQueues
 from shared.adapters.secret_cache import CachedSecrets, CacheLife
 from shared.adapters.service_bus import ServiceBusQueues
 from shared.adapters.settings.secret_settings import SECRETS
-from shared.health.checks import Check, Verdict, examine, overall
+from shared.health.checks import Check, Finding, Verdict, examine, overall
 from shared.hub import Hub, current_hub, replaced_hub
 from shared.kernel.adapter import Health
-from shared.kernel.errors import ConfigurationError, NetworkFailure
+from shared.kernel.errors import CircuitOpen, ConfigurationError, NetworkFailure
+from shared.wiring.health import build as build_health
 from shared.wiring.queues import build
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
@@ -28,15 +29,23 @@ from tests.unit.adapters.manual_time import ManualTime
 ROOT = Path(__file__).resolve().parents[3]
 
 PARTS = ["storage", "queues", "timers", "erp", "hr", "payroll", "payroll-sftp", "e-mail", "notifications"]
+SECRET = {"HUB_PAGE_TOKEN_SECRET": "a secret for page tokens"}
+ERP = {
+    **SECRET,
+    "ERP_BASE_URL": "http://127.0.0.1:9",
+    "ERP_TOKEN_URL": "http://127.0.0.1:9/token",
+    "ERP_CLIENT_ID": "hub",
+    "ERP_CLIENT_SECRET": "erp-secret",
+}
 
 
 def memory_hub(**environment: str) -> Hub:
     return Hub(
-        {"HUB_PAGE_TOKEN_SECRET": "a secret for page tokens", **environment},
+        {**SECRET, **environment},
         tables=MemoryTables(),
         blobs=MemoryBlobs(),
         queues=MemoryQueues(),
-        erp_health=lambda: None,
+        partner_probes={name: lambda: None for name in PARTS},
     )
 
 
@@ -91,6 +100,73 @@ def test_health_in_memory_is_good() -> None:
     findings = memory_hub().health.run()
     assert [finding.name for finding in findings] == PARTS
     assert overall(findings) is Health.HEALTHY
+
+
+def looked_at(hub: Hub, name: str) -> Finding:
+    """Return what somebody finds who has not looked before."""
+    (finding,) = build_health(hub).run([name])
+    return finding
+
+
+class AnsweringErp:
+    """An ERP that is well."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def get_json(self, path: str, params: dict[str, str]) -> dict[str, str]:
+        assert not params
+        self.asked.append(path)
+        return {"status": "healthy"}
+
+
+def test_health_asks_the_erp_again_once_its_circuit_may_be_tried() -> None:
+    """INC-10, RES-03: without traffic nobody else would find out that it is back."""
+    time, erp = ManualTime(), AnsweringErp()
+    hub = Hub(ERP, clock=time.clock, tables=MemoryTables(), blobs=MemoryBlobs(), queues=MemoryQueues(), erp=erp)
+    for _ in range(3):
+        with pytest.raises(NetworkFailure):
+            hub.erp_breaker.call(failing)
+    time.advance(119)
+    assert looked_at(hub, "erp").reason == "the circuit is open"
+    assert erp.asked == []
+    time.advance(1)
+    assert looked_at(hub, "erp").verdict is Verdict.PASS
+    assert erp.asked == ["/api/health"]
+
+
+def test_a_probe_holds_the_circuit_for_as_long_as_a_call_may_take() -> None:
+    """RES-03: the setting says how long that is, not the policy's default."""
+    time, tables = ManualTime(), MemoryTables()
+    probing, other = (Hub(ERP | {"ERP_CALL_TIMEOUT": "7"}, clock=time.clock, tables=tables) for _ in range(2))
+    for _ in range(3):
+        with pytest.raises(NetworkFailure):
+            probing.erp_breaker.call(failing)
+    time.advance(120)
+
+    def probe() -> None:
+        with pytest.raises(CircuitOpen) as held:
+            other.erp_breaker.call(lambda: None)
+        assert held.value.retry_after == 7
+
+    probing.erp_breaker.call(probe)
+
+
+@pytest.mark.parametrize("partner", ["payroll", "payroll-sftp"])
+def test_health_says_open_no_longer_than_nobody_may_call(partner: str) -> None:
+    time = ManualTime()
+    hub = Hub(SECRET, clock=time.clock, tables=MemoryTables(), blobs=MemoryBlobs(), queues=MemoryQueues())
+    for _ in range(5):
+        with pytest.raises(NetworkFailure):
+            hub.partners.breaker(partner).call(failing)
+    assert hub.partners.circuits()[partner].state == "open"
+    time.advance(30)
+    assert hub.partners.circuits()[partner].state == "half-open"
+    assert "circuit" not in looked_at(hub, partner).reason
+
+
+def failing() -> None:
+    raise NetworkFailure("partner", "no connection")
 
 
 def test_health_tells_of_settings_that_are_missing_instead_of_failing() -> None:

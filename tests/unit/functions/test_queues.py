@@ -17,6 +17,7 @@ from shared.adapters.settings import Settings
 from shared.hub import Hub, replaced_hub
 from shared.kernel.transport import Transport
 from shared.messaging.queue_names import BROKER_DELIVERIES, QUEUES
+from tests.fakes.invocation import context
 from tests.unit.messaging.post import Post
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -115,7 +116,7 @@ def message_of(function: IndexedFunction, body: bytes, **values: Any) -> Any:
 def test_a_message_is_led_to_its_use_case_with_the_service_first(transport: Transport) -> None:
     post, function = Post(), app_on(transport, CONSUMER)["Work"]
     with replaced_hub(hub_of(post)):
-        function.call(message_of(function, post.message(data={"runId": "r"}).to_json().encode()))
+        function.call(message_of(function, post.message(data={"runId": "r"}).to_json().encode()), context())
     ((service, message),) = CALLED
     assert (service, message.data) == ("the sales", {"runId": "r"})
 
@@ -127,7 +128,7 @@ def test_a_crash_loop_is_the_same_dead_letter_on_both_transports(transport: Tran
     with replaced_hub(hub_of(post)):
         body = post.message().to_json().encode()
         for _ in range(2):
-            function.call(message_of(function, body, ApplicationProperties=properties))
+            function.call(message_of(function, body, ApplicationProperties=properties), context())
     (letter,) = post.listed()
     assert (letter["kind"], letter["reason"], letter["deliveryCount"]) == ("Broker", "CrashLoop", BROKER_DELIVERIES)
     assert {(service, error.code) for service, _, error in CALLED} == {("the sales", "CrashLoop")}
@@ -146,7 +147,9 @@ def test_whatever_else_service_bus_gives_up_keeps_its_reason(
 ) -> None:
     post, function = Post(), app_on(Transport.SERVICE_BUS, CONSUMER)["DeadLetterImportSlices"]
     with replaced_hub(hub_of(post)):
-        function.call(message_of(function, b"no message of ours", DeliveryCount=3, ApplicationProperties=properties))
+        function.call(
+            message_of(function, b"no message of ours", DeliveryCount=3, ApplicationProperties=properties), context()
+        )
     (letter,) = post.listed()
     assert (letter["reason"], letter["deliveryCount"]) == (reason, 2)
     assert description in str(post.letters.show(letter["id"]))
@@ -170,7 +173,7 @@ def test_a_body_cannot_change_what_the_broker_says_of_it(transport: Transport, n
     truth = {"ApplicationProperties": {"DeadLetterReason": "MaxDeliveryCountExceeded"}}
     body = json.dumps(json.loads(post.message().to_json()) | FORGED).encode()
     with replaced_hub(hub_of(post)):
-        function.call(message_of(function, body, **truth))
+        function.call(message_of(function, body, **truth), context())
     assert len(CALLED) == 1
     assert [letter["reason"] for letter in post.listed()] == (["CrashLoop"] if name != "Work" else [])
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.health.checks import Check, Finding, HealthChecks, Verdict, overall
 from shared.health.storage import probe_queues
-from shared.kernel.adapter import Health
+from shared.kernel.adapter import AdapterHealth, Health
 from shared.kernel.errors import CircuitOpen, ConfigurationError, FieldProblem
 from shared.kernel.message import new_message
 from tests.fakes.queues import MemoryQueues
@@ -107,6 +107,53 @@ def test_probing_often_looks_once() -> None:
         checks.run()
         checks.run(["one"])
     assert len(calls) == 1
+
+
+def test_what_a_partner_answered_is_good_for_longer_and_a_failure_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INC-72: a partner is asked once a minute, and sooner only to see whether it is back."""
+    now, asked, down = [0.0], list[float](), [False]
+    monkeypatch.setattr("shared.health.checks.monotonic", lambda: now[0])
+
+    def ask() -> str | None:
+        asked.append(now[0])
+        if down[0]:
+            raise OSError
+        return None
+
+    checks = HealthChecks({"hr": Check("hr", ask, keep=60)}, 5)
+    found = []
+    for now[0] in range(0, 200, 6):
+        (finding,) = checks.run()
+        found.append((finding.verdict, round(finding.age)))
+    assert asked == [0, 60, 120, 180]
+    assert found[:11] == [(PASS, age) for age in range(0, 60, 6)] + [(PASS, 0)]
+    down[0], now[0] = True, 240.0
+    assert checks.run()[0].verdict is FAIL
+    down[0], now[0] = False, 254.0
+    assert checks.run()[0].verdict is FAIL
+    now[0] = 260.0
+    assert checks.run()[0].verdict is PASS
+
+
+def test_a_partner_that_must_not_be_asked_is_not_and_that_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked, reason = [0.0], list[float](), list[str | None]([None])
+    monkeypatch.setattr("shared.health.checks.monotonic", lambda: now[0])
+    check = Check("hr", lambda: asked.append(now[0]), keep=60, held_back=lambda: reason[0])
+    checks = HealthChecks({"hr": check}, 5)
+    assert checks.run()[0].verdict is PASS
+    reason[0], now[0] = "the circuit is open", 10.0
+    (finding,) = checks.run()
+    assert (finding.verdict, finding.reason, asked) == (WARN, "the circuit is open", [0])
+    reason[0], now[0] = None, 20.0
+    assert checks.run()[0].verdict is PASS
+    assert asked == [0], "what it answered before is still good"
+
+
+def test_a_partner_that_tells_how_it_is_is_taken_at_its_word() -> None:
+    """RES-10: pass, warn and fail are healthy, degraded and unhealthy."""
+    for status, verdict in ((Health.HEALTHY, PASS), (Health.DEGRADED, WARN), (Health.UNHEALTHY, FAIL)):
+        (finding,) = checks_of([Check("sales", lambda given=status: AdapterHealth(given, 12.3, "why"))], 5).run()  # type: ignore[misc]
+        assert (finding.verdict, finding.latency, finding.reason) == (verdict, 12.3, "why")
 
 
 def test_only_the_named_checks_run() -> None:

@@ -66,7 +66,7 @@ def test_a_timer_is_missing_after_its_interval_and_grace(beat: Heartbeat, now: d
     assert missing_timers([beat], now) == ([beat.name] if missing else [])
 
 
-def test_health_and_an_alert_name_the_timer_that_is_missing(caplog: pytest.LogCaptureFixture) -> None:
+def test_health_and_the_log_name_the_timer_that_is_missing(caplog: pytest.LogCaptureFixture) -> None:
     beats = [Heartbeat("MeasureHub", NOON), Heartbeat("SyncEmployees", NOON)]
     later = NOON + timedelta(hours=1)
     assert probe_timers(beats, later) == "no success in time: MeasureHub"

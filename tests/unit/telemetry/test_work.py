@@ -7,12 +7,12 @@ from io import StringIO
 import pytest
 
 from shared.adapters.logs import JsonLines, add_ids, current_correlation_id
-from shared.adapters.telemetry.current import current_trace
+from shared.adapters.telemetry.current import current_trace, inside
 from shared.adapters.telemetry.queues import TracedQueues
 from shared.adapters.telemetry.work import ObservedWork
 from shared.kernel.errors import DataRefused, NetworkFailure
 from shared.kernel.message import Message
-from shared.kernel.trace_context import parse_traceparent
+from shared.kernel.trace_context import TraceContext, parse_traceparent
 from shared.messaging.processing import MessageProcessor
 from tests.unit.messaging.post import DELAYS, QUEUE, Post
 from tests.unit.telemetry.watched import Watched, attributes, parent_id, span_id, trace_id
@@ -36,6 +36,24 @@ class Office(Post):
 @pytest.fixture
 def office() -> Office:
     return Office()
+
+
+def test_a_message_s_own_trace_is_continued_and_the_host_s_noted_beside_it(office: Office) -> None:
+    """RES-08: the trace that the host made for the invocation is found from the span, and the other way round."""
+    carried = office.message("m-1").model_copy(update={"traceparent": CALLER})
+    with inside(TraceContext("a" * 32, "b" * 16, "01")):
+        office.process(carried, lambda _: None)
+    span = office.watched.span(f"process {QUEUE}")
+    assert trace_id(span) == CALLER.split("-")[1]
+    assert attributes(span)["integration.host_trace"] == "a" * 32
+
+
+def test_a_message_without_a_trace_belongs_to_the_host_s(office: Office) -> None:
+    with inside(TraceContext("a" * 32, "b" * 16, "01")):
+        office.process(office.message("m-1"), lambda _: None)
+    span = office.watched.span(f"process {QUEUE}")
+    assert (trace_id(span), parent_id(span)) == ("a" * 32, "b" * 16)
+    assert "integration.host_trace" not in attributes(span)
 
 
 def test_a_trace_goes_from_a_request_through_two_queues(office: Office) -> None:
