@@ -41,11 +41,11 @@ def watch_imports(hub: Hub, _given: str) -> None:
     from shared.sales.watchdog import watch_imports
 
     with ExitStack() as each:
-        each.callback(watch_calculations, hub.incentives)
-        each.callback(tell_what_was_decided, hub.incentives)
-        each.callback(resume_mappings, hub.sales)
-        each.callback(hub.dead_letters.finish_resubmissions)
-        each.callback(watch_imports, hub.sales)
+        each.callback(lambda: watch_calculations(hub.incentives))
+        each.callback(lambda: tell_what_was_decided(hub.incentives))
+        each.callback(lambda: resume_mappings(hub.sales))
+        each.callback(lambda: hub.dead_letters.finish_resubmissions())
+        each.callback(lambda: watch_imports(hub.sales))
 
 
 def sync_employees(hub: Hub, _given: str) -> None:

@@ -15,11 +15,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from azure.core.exceptions import AzureError
+
 from scripts.copy_places import Place, place_of, public_account
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.table_entities import decode_values, encode_entity
 from shared.adapters.table_requests import TableRequests, unexpected
 from shared.adapters.tables import AzureTable, AzureTables
+from shared.kernel.errors import HubError
 from shared.kernel.table import MAX_OPERATIONS, Insert, RowExists
 from shared.provision import TABLES
 
@@ -157,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             place, _, copy = given.place.rstrip("/").rpartition("/")
             restore(account, place_of(place or "."), copy, given.table)
-    except (CopyError, ValueError) as error:
+    except (CopyError, ValueError, OSError, HubError, AzureError) as error:
         sys.exit(f"{given.command}: {error}")
 
 

@@ -99,7 +99,7 @@ def decline(hub: Hub, request: ApiRequest) -> PartnerAnswer:  # noqa: ARG001 - a
     path = urlsplit(str(request.http.url)).path
     if path.rstrip("/").rpartition("/")[2].lower() in _NOT_SUPPORTED:
         return scim_error(501, "this is not supported (ServiceProviderConfig says what is)", "", {})
-    allowed = methods_at(path.partition("/api/")[2])
+    allowed = methods_at(path[path.lower().find("/api/") + len("/api/") :])
     if allowed:
         return scim_error(
             405, f"{request.http.method} is not supported here", "", {"Allow": ", ".join((*allowed, "OPTIONS"))}

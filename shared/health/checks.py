@@ -20,6 +20,8 @@ KEEP = 5.0
 """Seconds for which a finding is good: probing costs nothing, however often it is done."""
 KEEP_FAILURE = 15.0
 """Seconds for which a failure is, at most: whoever mends something wants to see that it is mended."""
+KEEP_REFUSED = 300.0
+"""Seconds for which it is that a partner refuses our credentials: who is asked too often locks the account."""
 
 Probe = Callable[[], str | AdapterHealth | None]
 """Returns None, or why a thing is not quite right, or how it says that it is; raises when it is not there."""
@@ -58,6 +60,8 @@ class Finding:
     reason: str = ""
     vital: bool = False
     age: float = 0.0
+    refused: bool = False
+    """Credentials or settings are wrong: asked again it fails again."""
 
     def shown(self) -> dict[str, Any]:
         """Return the finding as the API tells it."""
@@ -107,7 +111,7 @@ def examine(check: Check) -> Finding:
     An error that is not ours is told by its type alone: its text may hold addresses. Settings are told by name.
     """
     begin = monotonic()
-    verdict, reason = Verdict.FAIL, ""
+    verdict, reason, refused = Verdict.FAIL, "", False
     try:
         found = check.probe()
         if isinstance(found, AdapterHealth):
@@ -115,12 +119,12 @@ def examine(check: Check) -> Finding:
         reason = found or ""
         verdict = Verdict.WARN if reason else Verdict.PASS
     except ConfigurationError as error:
-        reason = error.message
+        reason, refused = error.message, True
     except HubError as error:
         reason = error.code
     except Exception as error:  # noqa: BLE001 - whatever is wrong is the finding
         reason = type(error).__name__
-    return Finding(check.name, verdict, (monotonic() - begin) * 1000, reason, check.vital)
+    return Finding(check.name, verdict, (monotonic() - begin) * 1000, reason, check.vital, refused=refused)
 
 
 class _Run:
@@ -177,7 +181,9 @@ class _Run:
         if self._asked is None:
             return None
         at, finding = self._asked
-        keep = self._check.keep if finding.verdict is Verdict.PASS else min(self._check.keep, KEEP_FAILURE)
+        keep = self._check.keep
+        if finding.verdict is not Verdict.PASS and keep:
+            keep = KEEP_REFUSED if finding.refused else min(keep, KEEP_FAILURE)
         return finding if monotonic() - at < keep else None
 
     def _ask(self) -> Finding:

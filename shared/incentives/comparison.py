@@ -25,6 +25,8 @@ class Comparison:
     """Of those to be written: nothing leads to them any more."""
     differing: dict[str, int] = field(default_factory=dict)
     """ID of what is left as it is -> what it would come to now (minor units)."""
+    cut_anew: set[str] = field(default_factory=set)
+    """Of those: others have taken their place, for other days."""
     waiting: dict[str, str] = field(default_factory=dict)
     """ID of what is not decided on -> what is to stand there as its present net, "" when nothing speaks against it."""
 
@@ -67,8 +69,10 @@ def _compare(
         elif not found.is_open and found.net_minor + corrections.get(found.calculation_id, 0) != 0:
             comparison.differs(found, 0)
     for key, found in here.items():
-        outdated = found.state is State.PENDING and key in comparison.differing
-        present = amount_text(comparison.differing[key]) if outdated else ""
+        present = ""
+        if found.state is State.PENDING and key in comparison.differing:
+            net = amount_text(comparison.differing[key])
+            present = "calculations of other days" if key in comparison.cut_anew else net
         if not found.counts and present != found.present_net:
             comparison.waiting[key] = present
 
@@ -81,6 +85,7 @@ def _compare_one(
     if paying:
         for other in paying:
             comparison.differs(other, one.net_minor)
+            comparison.cut_anew.add(other.calculation_id)
     elif found is None or (found.is_open and not found.same_result(one)):
         comparison.to_write.append(one)
     elif found.is_open or found.net_minor + corrections.get(found.calculation_id, 0) == one.net_minor:

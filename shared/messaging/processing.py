@@ -202,7 +202,13 @@ class MessageProcessor:
     ) -> None:
         self._keep(queue, body, message, failure)
         if given_up and message.tenant == self._tenant:
-            given_up(self._resolved_if_possible(message), error)
+            try:
+                given_up(self._resolved_if_possible(message), error)
+            except HubError as refused:
+                if refused.retryable:
+                    raise
+                # Its message is kept. What cannot be ended (it is gone, or not configured) would fail for ever.
+                _log.error("what message %s belongs to was not ended: %s", message.id, refused.code)
 
     def _keep(self, queue: str, body: bytes, message: Message | None, failure: Failure) -> None:
         letter_id = self._dead_letters.keep(queue, body, message, failure)

@@ -48,11 +48,12 @@ def tell_withheld(context: PayrollContext, export: Export) -> None:
     _send(context, "export.withheld", f"{export.export_id}-export.withheld", export.export_id, data)
 
 
-def tell_not_done(context: PayrollContext, period: str, due: datetime, reason: str, severity: str) -> None:
-    """Tell operators what keeps a period that is due from being exported whole; once a day and severity."""
-    day = context.clock().date().isoformat()
+def tell_not_done(
+    context: PayrollContext, period: str, due: datetime, reason: str, severity: str, occasion: str
+) -> None:
+    """Tell operators what keeps a period that is due from being exported whole; once for an occasion and severity."""
     data = {"period": period, "reason": reason, "due": to_iso(due), "severity": severity}
-    _send(context, "export.blocked", f"export-due-{period}-{day}-{severity}", period, data)
+    _send(context, "export.blocked", f"export-due-{period}-{occasion}-{severity}", period, data)
 
 
 def summary(export: Export) -> dict[str, Any]:

@@ -61,11 +61,11 @@ def _export_if_due(context: PayrollContext, period: PayPeriod, age: int) -> str 
     if last and not last.status.final:
         if late:
             reason = f"export {last.export_id} is {last.status}, its next step is {last.step}"
-            _tell(context, period, reason, "critical")
+            _tell(context, period, reason, "critical", age)
         return None
     if last and last.started_at >= due:
         if reasons := _left_behind(context, period, last, age):
-            _tell(context, period, " ".join(reasons), "high")
+            _tell(context, period, " ".join(reasons), "high", age)
         return None
     try:
         return start_export(context, ExportRequest(period, "Timer", _BY)).export_id
@@ -74,9 +74,11 @@ def _export_if_due(context: PayrollContext, period: PayPeriod, age: int) -> str 
             True for _ in context.payables.approved(period.name)
         )
         if waiting:
-            _tell(context, period, error.message, "critical" if late else "high")
+            _tell(context, period, error.message, "critical" if late else "high", age)
+        elif drafts := _unsubmitted(context, period, age):
+            _tell(context, period, drafts, "high", age)
         elif late and age == 0 and last is None:
-            _tell(context, period, error.message, "high")
+            _tell(context, period, error.message, "high", age)
         return None
 
 
@@ -87,13 +89,22 @@ def _left_behind(context: PayrollContext, period: PayPeriod, last: Export, age: 
             f"{left} approved calculations are in no export: payroll refused them, they were withheld, or approved "
             f"after export {last.export_id}. Put right what is wrong, then trigger a delta export."
         )
-    if age < _RECENT and (drafts := context.payables.unsubmitted(period.name)):
-        reasons.append(f"{drafts} calculations with an amount were never submitted: submit them, or calculate again.")
+    if drafts := _unsubmitted(context, period, age):
+        reasons.append(drafts)
     return reasons
 
 
-def _tell(context: PayrollContext, period: PayPeriod, reason: str, severity: str) -> None:
+def _unsubmitted(context: PayrollContext, period: PayPeriod, age: int) -> str:
+    if age >= _RECENT or not (drafts := context.payables.unsubmitted(period.name)):
+        return ""
+    return f"{drafts} calculations with an amount were never submitted: submit them, or calculate again."
+
+
+def _tell(context: PayrollContext, period: PayPeriod, reason: str, severity: str, age: int) -> None:
+    """Tell once a day; of an older period once a week, or nobody would read it any more."""
     if severity == "critical":
         extra = {"alert": "critical", "event": "export.late", "period": period.name}
         _log.critical("the payroll export of %s is late: %s", period.name, reason, extra=extra)
-    tell_not_done(context, period.name, deadline_of(context, period), reason, severity)
+    year, week, _ = context.clock().isocalendar()
+    occasion = context.clock().date().isoformat() if age < _RECENT else f"{year}-W{week:02d}"
+    tell_not_done(context, period.name, deadline_of(context, period), reason, severity, occasion)

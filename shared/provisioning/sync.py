@@ -55,7 +55,7 @@ def handle_sync_message(context: SyncContext, message: Message) -> None:
     """Carry a run on by a slice. Idempotent by run."""
     if message.type != "provisioning.sync":
         raise DataRefused(f"message {message.id!r} asks for {message.type!r}, which provisioning does not know")
-    run = context.runs.get(str(message.data["runId"]))
+    run = _run_of(context, message)
     if run.status is SyncStatus.RUNNING:
         try:
             _work(context, _take_up(context, run))
@@ -65,10 +65,17 @@ def handle_sync_message(context: SyncContext, message: Message) -> None:
 
 def give_up_sync(context: SyncContext, message: Message, error: HubError) -> None:
     """Let a run that cannot go on end as Failed, with the reason; the next one begins where it began."""
-    run = context.runs.get(str(message.data["runId"]))
+    run = _run_of(context, message)
     if run.status is SyncStatus.RUNNING:
         with suppress(RowChanged):  # somebody carries it on
             _fail(context, run, error.message)
+
+
+def _run_of(context: SyncContext, message: Message) -> SyncRun:
+    run_id = message.data.get("runId")
+    if not isinstance(run_id, str):
+        raise DataRefused(f"message {message.id!r} names no run")
+    return context.runs.get(run_id)
 
 
 def _take_up(context: SyncContext, run: SyncRun) -> SyncRun:

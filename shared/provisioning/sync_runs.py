@@ -107,7 +107,8 @@ class SyncRunStore:
         try:
             self._table.transact(self._tenant, [Insert(newest_first(run.run_id), _values(run)), _keep(given)])
         except (RowChanged, RowExists):
-            return False
+            # It may have been begun by this very request, whose answer was lost and which was sent again.
+            return self.state().run_id == run.run_id
         return True
 
     def get(self, run_id: str) -> SyncRun:
@@ -123,7 +124,14 @@ class SyncRunStore:
     def save(self, run: SyncRun) -> SyncRun:
         """Write a run over the version that it was read as. RowChanged when somebody was faster."""
         row = Row(self._tenant, newest_first(run.run_id), {}, run.etag)
-        return replace(run, etag=self._table.replace(row, _values(run)))
+        try:
+            return replace(run, etag=self._table.replace(row, _values(run)))
+        except RowChanged:
+            # It may have been written by this very request, whose answer was lost and which was sent again.
+            stored = self.get(run.run_id)
+            if _values(stored) != _values(run):
+                raise
+            return stored
 
     def end(self, run: SyncRun, link: str) -> None:
         """Write a run's end, and with it the link to what changes from now on. RowChanged when somebody was faster."""

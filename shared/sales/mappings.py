@@ -10,7 +10,7 @@ Table EmployeeMappings: partition tenant, row key ERP employee ID:
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 
 from shared.kernel.clock import from_iso
 from shared.kernel.keys import AFTER, join_key, split_key
@@ -118,10 +118,7 @@ def _values(owners: Owners, *, look_again: bool, days: Days | None) -> Values:
 
 def _owners(values: Values) -> Owners:
     if "claims" not in values:
-        # Written before mappings had a history: whoever stands there had the ID from the beginning.
-        before = values.get("employeeId")
-        beginning = datetime.min.replace(tzinfo=UTC)
-        return Owners((Claim(date.min, beginning, "", str(before)),)) if before else Owners()
+        return Owners()
     return Owners(
         tuple(
             Claim(date.fromisoformat(since), from_iso(stated), source, employee_id, holds)

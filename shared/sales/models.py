@@ -43,7 +43,8 @@ def _sensible_instant(instant: datetime) -> datetime:
 
 
 Identifier = Annotated[str, Field(min_length=1, max_length=128)]
-Description = Annotated[str, Field(max_length=256)]
+Description = Annotated[str, AfterValidator(lambda text: text[:256])]
+"""Kept for people to read; nothing is paid by it, so that a long one is cut and costs nobody his sale."""
 Instant = Annotated[AwareDatetime, AfterValidator(_sensible_instant)]
 ExactDecimal = Annotated[Decimal, BeforeValidator(_exact_decimal)]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]

@@ -7,6 +7,7 @@ owner but the claims to it. They can be added in any order and any number of tim
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import groupby
 
 MOST_CLAIMS = 1000
 """Of an ERP ID; the earliest are forgotten first: a row must not grow for ever, however often an ID changes hands."""
@@ -19,7 +20,8 @@ class Claim:
     """From a business day on an ERP ID stands for an employee, as a source stated at an instant.
 
     Of two claims the one from the later day counts, then the one stated later, then the greater source. One that does
-    not hold takes back what was claimed for the same employee from the same day: he never was to have the ID.
+    not hold says that from this day on the ID is not the employee's: it ends what he claimed from an earlier day, and
+    takes back what he claimed from the same one.
     """
 
     since: date
@@ -45,8 +47,20 @@ class Owners:
 
     @property
     def turns(self) -> Mapping[date, str]:
-        """The day from which on, the owner; the earliest first."""
-        return {claim.since: claim.employee_id for claim in self.claims if claim.holds}
+        """The day from which on, the owner; the earliest first.
+
+        Who has given an ID up keeps it until somebody else has it: sales are better his than nobody's.
+        """
+        turns: dict[date, str] = {}
+        latest: dict[str, Claim] = {}
+        owner = ""
+        for since, claims in groupby(self.claims, key=lambda claim: claim.since):
+            latest |= {claim.employee_id: claim for claim in claims}
+            holding = [claim for claim in latest.values() if claim.holds]
+            now = max(holding).employee_id if holding else owner
+            if now != owner:
+                turns[since] = owner = now
+        return turns
 
     def on(self, day: date) -> str | None:
         """Return the owner on a business day, None when there never was one.

@@ -13,7 +13,7 @@ from shared.sales.context import ImportContext
 from shared.sales.digests import digest, sorted_digests
 from shared.sales.erp_source import identity_of
 from shared.sales.models import RawRecord, Rejection, RejectReason, Sale, SalesByEmployee, SourcePage, Tally
-from shared.sales.outcome import MAX_GENERATIONS, begin_again, change_run, fail_run, resume_run
+from shared.sales.outcome import begin_again, change_run, fail_run, resume_run
 from shared.sales.publish import publish_when_staged
 from shared.sales.rejects import RejectWriter, clear_rejects
 from shared.sales.rules import SalesRules, rules_for
@@ -137,14 +137,14 @@ def _other_slices(context: ImportContext, run: ImportRun, source: SalesSource, p
 def _refuse_another_state(run: ImportRun, page: SourcePage) -> None:
     """Refuse a page of other data than the first one was of: by the total, or by `dataAsOf` where the source has it.
 
-    A source whose data never stand still would fail for ever: the last attempt goes by the total alone.
+    A source whose `dataAsOf` is another one in each answer would fail for ever: it is heeded the first time alone.
     """
     if page.total_records is not None and page.total_records != run.total_records:
         raise SourceChanged(
             f"page {page.number} says {page.total_records} records in total, the first page said {run.total_records}"
         )
     differs = page.data_as_of and run.data_as_of and page.data_as_of != run.data_as_of
-    if differs and run.generation < MAX_GENERATIONS:
+    if differs and run.generation == 1:
         raise SourceChanged(
             f"page {page.number} holds data as of {page.data_as_of}, the first page as of {run.data_as_of}"
         )

@@ -13,6 +13,8 @@ from shared.sales.runs import ImportRun, Trigger
 from shared.sales.start import day_imported_at, start_import_of
 
 LOOKS_BACK = timedelta(days=31)
+_CATCHES_UP = timedelta(days=14)
+"""Less than half of it: a run for one of these days was requested since, so that none is taken for missed twice."""
 TIMER_FIRES_AT = time(1)
 """UTC; the schedule of ImportErpSalesData (INC-01)."""
 
@@ -39,7 +41,8 @@ def _missed_days(context: ImportContext, runs: list[ImportRun], now: datetime) -
     # Late in the evening (UTC) "yesterday" may be a later day already than the one that the timer imported.
     due = day_imported_at(context, datetime.combine(now.date(), TIMER_FIRES_AT, now.tzinfo))
     last = due if now.time() >= context.rules.expected_by else due - timedelta(days=1)
-    first = min((run.day for run in runs if run.trigger in (Trigger.TIMER, Trigger.WATCHDOG)), default=due)
+    scheduled = min((run.day for run in runs if run.trigger in (Trigger.TIMER, Trigger.WATCHDOG)), default=due)
+    first = max(scheduled, last - _CATCHES_UP)
     imported = {run.day for run in runs if not run.file_name and not run.store_id}
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
     return [day for day in days if day not in imported]

@@ -19,7 +19,7 @@ _MAX_CHARACTERS = 128
 class ErpIdClaim:
     """From a business day on an ERP ID stands for an employee, as a source stated at an instant.
 
-    One that does not `hold` takes back what was claimed for the same employee from the same day.
+    One that does not `hold` says that from this day on it does not.
     """
 
     erp_id: str
@@ -33,24 +33,27 @@ class ErpIdClaim:
 def claims_of(person: Person, stated: Collection[Fact], zone: ZoneInfo) -> list[ErpIdClaim]:
     """Return what a person's facts claim, together with facts that were `stated` and may be forgotten already.
 
-    A fact claims its ID from its day on, also when another one followed it: the sales before that are his. One that
-    another fact of the same instant replaced never counted, and what it claimed is taken back.
+    A fact claims its ID from its day on, until another fact of the person names another ID or none. One that another
+    fact of the same instant replaced never counted, and what it claimed is taken back.
     """
     facts = sorted({*person.facts.get(FIELD, ()), *stated}, key=lambda fact: fact.order)
-    return [
-        claim
-        for since, group in groupby(facts, key=lambda fact: fact.since)
-        for claim in _of_one_instant(person.employee_id, business_day(since, zone), [*group])
-    ]
+    claims: list[ErpIdClaim] = []
+    before = ""
+    for since, group in groupby(facts, key=lambda fact: fact.since):
+        at_once = [*group]
+        claims += _of_one_instant(person.employee_id, business_day(since, zone), at_once, before)
+        before = _erp_id(at_once[-1].value)
+    return claims
 
 
-def _of_one_instant(employee_id: str, since: date, facts: list[Fact]) -> Iterator[ErpIdClaim]:
+def _of_one_instant(employee_id: str, since: date, facts: list[Fact], before: str) -> Iterator[ErpIdClaim]:
+    """Yield what facts of one instant claim and end. `before`: the ID that the person had until then."""
     counting = facts[-1]
     own = _erp_id(counting.value)
     if own:
         yield ErpIdClaim(own, employee_id, since, counting.stated, counting.source, holds=True)
-    for replaced in sorted({_erp_id(fact.value) for fact in facts} - {"", own}):
-        yield ErpIdClaim(replaced, employee_id, since, counting.stated, counting.source, holds=False)
+    for ended in sorted({before, *(_erp_id(fact.value) for fact in facts)} - {"", own}):
+        yield ErpIdClaim(ended, employee_id, since, counting.stated, counting.source, holds=False)
 
 
 def _erp_id(value: FieldValue) -> str:

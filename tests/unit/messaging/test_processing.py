@@ -9,11 +9,13 @@ from shared.kernel.errors import (
     Busy,
     CircuitOpen,
     ConfigurationError,
+    Conflict,
     ContractBroken,
     DataRefused,
     HubError,
     InvalidRequest,
     NetworkFailure,
+    NotFound,
     PartnerRefused,
     RateLimited,
     StorageUnavailable,
@@ -300,3 +302,21 @@ class TestStorageThatIsAway:
         post.hook.away = set()
         post.processor.record_crash_loop(QUEUE, b"no message", 5)
         assert [letter["reason"] for letter in post.listed()] == ["CrashLoop"]
+
+
+@pytest.mark.parametrize("error", [NotFound("the run is gone"), Conflict("it is not configured")], ids=["gone", "off"])
+def test_what_cannot_be_ended_is_no_reason_to_deliver_its_message_again(error: HubError) -> None:
+    """INC-71: among a broker's dead letters it would come again at once, for ever."""
+    post = Post()
+
+    def refuse(_message: Message) -> None:
+        raise DataRefused("unfit")
+
+    def end(_message: Message, _error: HubError) -> None:
+        raise error
+
+    post.process(post.message(), refuse, end)
+    (letter,) = post.listed()
+    body = post.message("m-2").to_json().encode()
+    post.processor.record_crash_loop(QUEUE, body, 5, end)
+    assert (letter["status"], len(post.listed())) == ("Open", 2)

@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
 
@@ -12,7 +12,6 @@ import pytest
 from shared.kernel.errors import InvalidRequest, StorageUnavailable
 from shared.sales.employees import map_employees
 from shared.sales.files import import_file
-from shared.sales.outcome import MAX_GENERATIONS
 from shared.sales.queries import list_rejects
 from shared.sales.runs import ImportRun, RunStatus, Trigger
 from shared.sales.start import StartRequest, start_daily_import, start_import
@@ -123,7 +122,7 @@ def test_a_source_whose_instant_differs_with_every_page_is_taken_by_its_totals_i
 
     world.erp.before_page = pass_on
     finished = run(world)
-    assert (finished.status, finished.generation) == (RunStatus.SUCCEEDED, MAX_GENERATIONS)
+    assert (finished.status, finished.generation) == (RunStatus.SUCCEEDED, 2)
     assert world.metrics() == {"H1": (600, 6, 6)}
 
 
@@ -171,6 +170,23 @@ def test_the_watchdog_catches_up_what_an_outage_left_out() -> None:
     watch_imports(forgetful)
     started = world.context.runs.since("00000000-0000-7000-8000-000000000000")
     assert sorted(one.day.day for one in started if one.run_id != one_store) == [19, 20, 21, 22, 23]
+
+
+def test_the_watchdog_takes_no_day_for_missed_twice() -> None:
+    """It reads the runs of a month alone, and after an outage a day was started after the next one."""
+    world = World()
+    world.now = datetime(2025, 1, 19, 1, tzinfo=UTC)
+    start_daily_import(world.context, Trigger.TIMER, "timer", world.now)
+    world.now = datetime(2025, 1, 21, 8, 1, tzinfo=UTC)
+    start_daily_import(world.context, Trigger.TIMER, "timer", world.now)
+    world.now = datetime(2025, 1, 21, 8, 4, tzinfo=UTC)
+    watch_imports(world.context)
+    for day in range(1, 70):
+        for looked in (time(2), time(8, 3)):
+            world.now = datetime.combine(date(2025, 1, 21) + timedelta(days=day), looked, UTC)
+            watch_imports(replace(world.context, once=Once()))  # keys are remembered for a day
+    started = [one.day for one in world.context.runs.since("00000000-0000-7000-8000-000000000000")]
+    assert len(started) == len(set(started)) == 72
 
 
 def test_a_house_account_that_sells_in_every_store_has_its_metrics() -> None:

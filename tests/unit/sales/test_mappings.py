@@ -186,16 +186,6 @@ def test_why_was_i_paid_this_shows_each_day_to_its_owner_alone() -> None:
         assert all(one.unexplained_minor == 0 for one in traced)
 
 
-def test_a_mapping_of_before_there_was_a_history_holds_until_somebody_gets_the_id() -> None:
-    world = World()
-    world.tables.table("EmployeeMappings").insert("default", "E1", {"employeeId": "H1"})
-    imported(world, *DAYS)
-    assert len(trace_sales(world.context, "H1", "2025-01")) == 4
-    learn_owners(world.context, {"E1": [claim(DAYS[2], "H2")]})
-    world.work()
-    assert world.metrics() == {"H1": (2000, 2, 2), "H2": (2000, 2, 2)}
-
-
 def test_an_id_that_changes_hands_every_day_stays_a_row() -> None:
     world = World()
     days = [FIRST + timedelta(days=number) for number in range(MOST_CLAIMS + 50)]

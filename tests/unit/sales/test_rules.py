@@ -38,7 +38,6 @@ ODD: dict[str, Any] = {
     "first instant, east of Greenwich": {"transactionDate": "0001-01-01T00:00:00+01:00"},
     "last instant": {"transactionDate": "9999-12-31T23:59:59.999-05:00"},
     "half a character": {"productCategory": "\ud800"},
-    "text longer than a cell": {"productSku": "x" * 40_000},
     "units with an underscore": {"unitsSold": "1_0"},
     "units in other digits": {"unitsSold": "\u0663"},
     "all stores": {"storeId": "*"},
@@ -80,6 +79,7 @@ def test_units_that_came_back_are_not_sold() -> None:
         {"transactionDate": "2025-01-14T23:00:00Z"},
         {"transactionDate": "2025-01-15T22:59:59.999Z"},
         {"productCategory": "", "somethingNew": 1},
+        {"productSku": "x" * 40_000},
     ],
     ids=[
         "return-without-units",
@@ -90,6 +90,7 @@ def test_units_that_came_back_are_not_sold() -> None:
         "day-begins",
         "day-ends",
         "extra",
+        "long-text",
     ],
 )
 def test_what_is_unusual_and_right_is_accepted(change: dict[str, Any]) -> None:

@@ -259,3 +259,38 @@ def test_a_lost_answer_of_a_transaction_loses_no_mapping() -> None:
     assert not list(both.people.context.sync_runs.running())
     assert both.sold("2025-02") == {"H1": 2}
     assert both.sales.context.mappings.unsettled() == []
+
+
+def test_who_has_an_id_by_mistake_or_for_a_week_gives_it_back() -> None:
+    """INC-24: the one whose it is says nothing new, yet his sales are his again."""
+    both = Both()
+    both.at(2025, 1, 2)
+    both.hear("employee.created", created("H5", erpEmployeeId="E1"), "e1")
+    both.at(2025, 2, 10)
+    both.sell(JANUARY)
+    both.hear("employee.created", created("H1", erpEmployeeId="E1"), "e2")
+    both.people.now += timedelta(hours=1)
+    both.hear("employee.updated", updated("H1", erpEmployeeId="E7"), "e3")
+    both.at(2025, 2, 14)
+    both.sell(FEBRUARY)
+    assert (both.sold("2025-01"), both.sold("2025-02")) == ({"H5": 2}, {"H5": 2})
+    both.at(2025, 2, 16)
+    both.hear("employee.updated", updated("H1", erpEmployeeId="E1"), "e4")
+    both.at(2025, 2, 18)
+    both.sell([date(2025, 2, 17)])
+    both.at(2025, 2, 20)
+    both.hear("employee.updated", updated("H1", erpEmployeeId=None), "e5")
+    both.at(2025, 2, 22)
+    both.sell([date(2025, 2, 21)])
+    assert both.sold("2025-02") == {"H5": 3, "H1": 1}
+
+
+def test_an_id_that_nobody_claims_any_more_stays_with_whom_it_was() -> None:
+    both = Both()
+    both.at(2025, 1, 2)
+    both.hear("employee.created", created("H1", erpEmployeeId="E1"), "e1")
+    both.at(2025, 1, 10)
+    both.hear("employee.updated", updated("H1", erpEmployeeId=None), "e2")
+    both.at(2025, 1, 21)
+    both.sell(JANUARY)
+    assert both.sold("2025-01") == {"H1": 2}
