@@ -13,6 +13,7 @@ from local.host.configuration import HostError, duration
 from local.host.index import IndexedFunction
 from local.host.invoke import Invoker
 from local.host.trigger_data import trigger_data
+from shared.adapters.service_bus_namespace import load_sdk
 
 if TYPE_CHECKING:
     from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
@@ -65,6 +66,7 @@ class ServiceBusListener:
         self._thread.join()
 
     def _listen(self) -> None:
+        load_sdk()
         from azure.servicebus import ServiceBusClient
 
         down = False

@@ -10,7 +10,7 @@ from shared.adapters.blob_names import check_container_name
 from shared.adapters.claim_check import ClaimCheck
 from shared.adapters.queue_delays import check_delay
 from shared.adapters.service_bus_errors import in_our_words
-from shared.adapters.service_bus_namespace import ServiceBusNamespace, SharedLink
+from shared.adapters.service_bus_namespace import ServiceBusNamespace, SharedLink, load_sdk
 from shared.kernel.blob import Blobs
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.message import Message
@@ -75,6 +75,7 @@ class ServiceBusQueues:
                 list(closing.map(SharedLink.close, links))
 
     def _outgoing(self, message: Message, wait: int) -> "ServiceBusMessage":
+        load_sdk()
         from azure.servicebus import ServiceBusMessage
 
         return ServiceBusMessage(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -12,6 +13,18 @@ if TYPE_CHECKING:
 
 Link = TypeVar("Link", bound="ServiceBusSender | ServiceBusReceiver")
 Result = TypeVar("Result")
+
+_LOADING = Lock()
+
+
+def load_sdk() -> None:
+    """Load the SDK, one thread at a time.
+
+    Its modules import each other: of two threads that load them at once, Python shows one a module that is half loaded.
+    """
+    with _LOADING:
+        import_module("azure.servicebus")
+        import_module("azure.servicebus.exceptions")
 
 
 class SharedLink(Generic[Link]):
@@ -98,7 +111,9 @@ class ServiceBusNamespace:
     @cached_property
     def administration(self) -> "ServiceBusAdministrationClient":
         """Tells how many messages queues hold. Not of an emulated namespace."""
-        from azure.servicebus.management import ServiceBusAdministrationClient
+        load_sdk()
+        with _LOADING:
+            from azure.servicebus.management import ServiceBusAdministrationClient
 
         from shared.adapters.azure_identity import azure_credential
 
@@ -107,6 +122,7 @@ class ServiceBusNamespace:
         return ServiceBusAdministrationClient(self._host_name, azure_credential(self._client_id))
 
     def _new_client(self) -> "ServiceBusClient":
+        load_sdk()
         from azure.servicebus import ServiceBusClient
 
         from shared.adapters.azure_identity import azure_credential
