@@ -2,10 +2,23 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
 """Returns the current instant as an aware UTC datetime."""
+
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Of what a partner may say that it happens: systems without a date send the first or last one they can express."""
+
+Day = TypeVar("Day", bound=date)
+
+
+def plausible(when: Day) -> Day:
+    """Return a day or an instant. ValueError when nothing that the hub is told of can lie there."""
+    if not FIRST_YEAR <= when.year <= LAST_YEAR:
+        raise ValueError(f"the year {when.year} is out of range")
+    return when
 
 
 def utc_now() -> datetime:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from shared.kernel.clock import plausible
 from shared.kernel.money import parse_amount
 
 ALL_STORES = "*"
@@ -35,17 +36,10 @@ def _whole_number(value: object) -> object:
     return int(value)
 
 
-def _sensible_instant(instant: datetime) -> datetime:
-    """Refuse what a system sends that has no date: the first or last instant it can express (RFC 3339 allows both)."""
-    if not 1900 <= instant.year <= 2200:
-        raise ValueError(f"the year {instant.year} is not that of a sale")
-    return instant
-
-
 Identifier = Annotated[str, Field(min_length=1, max_length=128)]
 Description = Annotated[str, AfterValidator(lambda text: text[:256])]
 """Kept for people to read; nothing is paid by it, so that a long one is cut and costs nobody his sale."""
-Instant = Annotated[AwareDatetime, AfterValidator(_sensible_instant)]
+Instant = Annotated[AwareDatetime, AfterValidator(plausible)]
 ExactDecimal = Annotated[Decimal, BeforeValidator(_exact_decimal)]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]
 

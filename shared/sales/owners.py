@@ -7,6 +7,7 @@ owner but the claims to it. They can be added in any order and any number of tim
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import groupby
 
 MOST_CLAIMS = 1000
@@ -45,7 +46,7 @@ class Owners:
 
     claims: tuple[Claim, ...] = ()
 
-    @property
+    @cached_property
     def turns(self) -> Mapping[date, str]:
         """The day from which on, the owner; the earliest first.
 

@@ -18,29 +18,22 @@ from pydantic import (
     model_validator,
 )
 
+from shared.kernel.clock import LAST_YEAR, plausible
 from shared.kernel.errors import FieldProblem, InvalidRequest
 from shared.workforce.facts import Fact, FieldValue
 from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, Status
 
 _MAX_TEXT = 500
-_FIRST_YEAR, _LAST_YEAR = 1900, 2200
-
-
-def _sensible(when: date) -> date:
-    """Refuse what a system sends that has no date: the first or last day that it can express."""
-    if not _FIRST_YEAR <= when.year <= _LAST_YEAR:
-        raise ValueError(f"the year {when.year} is out of range")
-    return when
 
 
 def _open_ended(day: date | None) -> date | None:
     """Return None for a day so far away that it means "until further notice", as 9999-12-31 does in HR systems."""
-    return None if day and day.year > _LAST_YEAR else day
+    return None if day and day.year > LAST_YEAR else day
 
 
 _MAX_IDENTIFIER = 128
 Identifier = Annotated[str, Field(min_length=1, max_length=_MAX_IDENTIFIER)]
-Day = Annotated[date, AfterValidator(_sensible)]
+Day = Annotated[date, AfterValidator(plausible)]
 LastDay = Annotated[date | None, AfterValidator(_open_ended)]
 
 
@@ -62,7 +55,7 @@ class Envelope(BaseModel):
 
     eventId: Identifier  # noqa: N815 - the partner's own names
     eventType: Identifier  # noqa: N815
-    timestamp: Annotated[AwareDatetime, AfterValidator(_sensible)]
+    timestamp: Annotated[AwareDatetime, AfterValidator(plausible)]
     data: dict[str, JsonValue]
 
 
