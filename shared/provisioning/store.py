@@ -1,7 +1,7 @@
 """Users and groups as they are stored: one row each, a row that keeps each unique name, and rows to find them by.
 
 Tables ScimUsers and ScimGroups, partition tenant:
-  `resource|ID`                    the attributes as compressed JSON in parts of a cell's size, version, times
+  `resource|ID`                    the attributes (`long_cells`), version, times
   `name|digest`                    of a userName, without case: who has it
   `index|attribute|digest|ID`      of an externalId, or a group's displayName: who has it, may be several
   `graph|object ID`                what the pull from Microsoft Graph knows of a user (`graph_users`)
@@ -18,9 +18,7 @@ success (its ID is new, so that nobody else can have written the row); a change 
 A row holds a group of 33,000 members; a larger one is refused as TooLarge.
 """
 
-import json
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -28,6 +26,7 @@ from hashlib import sha256
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import TooLarge
 from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import (
     Delete,
     Insert,
@@ -42,9 +41,7 @@ from shared.provisioning.attributes import Attribute, Kind
 from shared.provisioning.reading import Resource
 from shared.provisioning.refusal import ScimRefused
 
-_PART_BYTES = 60_000
-_MAX_BYTES = 780_000
-"""A row may have 1 MiB: Azure counts the bytes, the emulator their base64, and the smaller one holds."""
+_ATTRIBUTES = "attributes"
 _PAGE = 200
 """Resources read at once."""
 _MAX_ID = 128
@@ -175,30 +172,32 @@ def _digest(text: str) -> str:
 
 
 def _values(stored: Stored) -> dict[str, Value]:
-    body = zlib.compress(json.dumps(stored.resource).encode())
-    if len(body) > _MAX_BYTES:
-        raise TooLarge(f"{len(body)} bytes of attributes, compressed, are more than the {_MAX_BYTES} that are stored")
-    parts = [body[at : at + _PART_BYTES] for at in range(0, len(body), _PART_BYTES)]
+    try:
+        attributes = long_cells(_ATTRIBUTES, stored.resource)
+    except ValueError as error:
+        raise TooLarge(f"there are more attributes than can be stored: {error}") from None
     return {
         "version": stored.version,
         "created": to_iso(stored.created),
         "changed": to_iso(stored.changed),
-        "parts": len(parts),
-        **{f"part{number}": part for number, part in enumerate(parts)},
+        **attributes,
     }
 
 
 def _stored(row: Row) -> Stored:
     values = row.values
-    body = b"".join(
-        part for number in range(int(str(values["parts"]))) if isinstance(part := values[f"part{number}"], bytes)
-    )
     return Stored(
         split_key(row.key)[1],
-        json.loads(zlib.decompress(body)),
+        read_long_cells(_ATTRIBUTES, values),
         int(str(values["version"])),
         from_iso(str(values["created"])),
         from_iso(str(values["changed"])),
         row.etag,
-        len(body),
+        _size(values),
     )
+
+
+def _size(values: Mapping[str, Value]) -> int:
+    """Return how many bytes the attributes take: their cells hold ASCII text, or bytes."""
+    cells = (value for name, value in values.items() if name.startswith(_ATTRIBUTES))
+    return sum(len(cell) for cell in cells if isinstance(cell, str | bytes))
