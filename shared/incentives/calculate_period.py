@@ -17,7 +17,7 @@ from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, Inc
 from shared.incentives.inbox import FILE_MESSAGE, take_in_file_now
 from shared.kernel.errors import Busy, DataRefused, HubError
 from shared.kernel.identifiers import time_of
-from shared.kernel.message import Message, new_message
+from shared.kernel.message import Message, send_message
 from shared.kernel.pay_period import PayPeriod, parse_period
 from shared.kernel.table import RowChanged
 
@@ -56,16 +56,15 @@ def watch_calculations(context: IncentiveContext) -> list[str]:
 
 
 def _enqueue(context: IncentiveContext, run: CalculationRun) -> None:
-    message = new_message(
+    send_message(
+        context,
+        CALCULATION_QUEUE,
         message_id=f"{run.run_id}-calculation",
         message_type="calculation.requested",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=run.period,
         correlation_id=run.run_id,
         data={"period": run.period, "runId": run.run_id, "startedBy": run.started_by},
     )
-    context.queues.send(CALCULATION_QUEUE, message)
 
 
 def handle_calculation_message(context: IncentiveContext, message: Message) -> None:
@@ -202,11 +201,11 @@ def _tell_differing(context: IncentiveContext, run: CalculationRun, comparison: 
     """Tell operators what would come to something else now: once, however many runs find the same."""
     found = sorted(comparison.differing.items())
     digest = sha256(json.dumps(found).encode()).hexdigest()[:32]
-    message = new_message(
+    send_message(
+        context,
+        NOTIFICATION_QUEUE,
         message_id=f"{run.period}-{digest}-calculation.differing",
         message_type="calculation.differing",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=run.period,
         correlation_id=run.run_id,
         data={
@@ -220,18 +219,16 @@ def _tell_differing(context: IncentiveContext, run: CalculationRun, comparison: 
             ),
         },
     )
-    context.queues.send(NOTIFICATION_QUEUE, message)
 
 
 def _tell(context: IncentiveContext, run: CalculationRun) -> None:
     """Tell once for each beginning of a run: an import that is published again has it begin again."""
-    message = new_message(
+    send_message(
+        context,
+        NOTIFICATION_QUEUE,
         message_id=f"{run.run_id}-{int(run.started_at.timestamp() * 1000)}-calculation.completed",
         message_type="calculation.completed",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=run.period,
         correlation_id=run.run_id,
         data={"period": run.period, "runId": run.run_id, "differing": run.differing},
     )
-    context.queues.send(NOTIFICATION_QUEUE, message)

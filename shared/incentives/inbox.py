@@ -12,7 +12,7 @@ from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, Inc
 from shared.incentives.post import Known, Posted, post, shown
 from shared.kernel.blob import MAX_FILE_BYTES, BlobInfo, BlobMissing
 from shared.kernel.errors import DataRefused, StorageUnavailable
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 
 _log = logging.getLogger(__name__)
 
@@ -30,15 +30,15 @@ def take_in_file(context: IncentiveContext, name: str) -> int:
     try:
         return take_in_file_now(context, name)
     except StorageUnavailable:
-        message = new_message(
+        send_message(
+            context,
+            CALCULATION_QUEUE,
             message_id=context.new_id(),
             message_type=FILE_MESSAGE,
-            tenant=context.tenant,
-            now=context.clock(),
             subject=name,
             data={"file": name},
+            delay=StorageUnavailable.retry_after,
         )
-        context.queues.send(CALCULATION_QUEUE, message, delay=StorageUnavailable.retry_after)
         return 0
 
 
@@ -139,12 +139,11 @@ def _report(context: IncentiveContext, info: BlobInfo, report: Mapping[str, Any]
     name = info.name
     content = json.dumps(report, ensure_ascii=False, indent=1).encode()
     context.quarantine.write(f"{name}.report.json", content, content_type="application/json")
-    message = new_message(
+    send_message(
+        context,
+        NOTIFICATION_QUEUE,
         message_id=f"calculations-inbox-{name}-{info.etag}",
         message_type="calculations-file.refused",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=name,
         data={"file": name, "reason": report.get("reason") or f"{len(report['refused'])} records were refused"},
     )
-    context.queues.send(NOTIFICATION_QUEUE, message)

@@ -9,7 +9,7 @@ from typing import Any
 from shared.incentives.calculation import Action, Calculation
 from shared.incentives.context import NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.untold_decisions import Decision
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 from shared.kernel.money import amount_text
 
 TOLD_AFTER = timedelta(minutes=15)
@@ -35,16 +35,15 @@ def tell_decision(
     }
     about = [[key, len(decided[key].history)] for key in sorted(decided)]
     digest = sha256(json.dumps([decision.action.value, about]).encode()).hexdigest()[:32]
-    message = new_message(
+    send_message(
+        context,
+        NOTIFICATION_QUEUE,
         message_id=f"{digest}-{_EVENTS[decision.action]}",
         message_type=_EVENTS[decision.action],
-        tenant=context.tenant,
-        now=context.clock(),
         subject=period,
         correlation_id=digest,
         data=data,
     )
-    context.queues.send(NOTIFICATION_QUEUE, message)
 
 
 def tell_what_was_decided(context: IncentiveContext) -> int:

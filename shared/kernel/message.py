@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from shared.kernel.clock import to_iso
+from shared.kernel.clock import Clock, to_iso
 from shared.kernel.errors import DataRefused
 
 SCHEMA_VERSION = 1
@@ -97,3 +97,46 @@ class Queues(Protocol):
     def depth(self, queue: str) -> int:
         """Return about how many messages wait."""
         ...
+
+
+class Sender(Protocol):
+    """Whoever sends messages: a tenant with its queues and its clock. Every capability's context is one."""
+
+    @property
+    def tenant(self) -> str:
+        """The tenant whose messages they are."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Says when."""
+        ...
+
+    @property
+    def queues(self) -> Queues:
+        """Where they go."""
+        ...
+
+
+def send_message(
+    sender: Sender,
+    queue: str,
+    *,
+    message_id: str,
+    message_type: str,
+    subject: str,
+    data: Mapping[str, Any],
+    correlation_id: str = "",
+    delay: float = 0,
+) -> None:
+    """Build a message as `new_message` does and put it on a queue, visible after `delay` seconds."""
+    message = new_message(
+        message_id=message_id,
+        message_type=message_type,
+        tenant=sender.tenant,
+        now=sender.clock(),
+        subject=subject,
+        correlation_id=correlation_id,
+        data=data,
+    )
+    sender.queues.send(queue, message, delay=delay)

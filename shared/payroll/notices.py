@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.kernel.clock import to_iso
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 from shared.kernel.money import amount_text
 from shared.payroll.context import NOTIFICATION_QUEUE, PayrollContext
 from shared.payroll.export import Export
@@ -87,13 +87,12 @@ def summary(export: Export) -> dict[str, Any]:
 
 
 def _send(context: PayrollContext, kind: str, message_id: str, subject: str, data: Mapping[str, Any]) -> None:
-    message = new_message(
+    send_message(
+        context,
+        NOTIFICATION_QUEUE,
         message_id=message_id,
         message_type=kind,
-        tenant=context.tenant,
-        now=context.clock(),
         subject=subject,
         correlation_id=subject,
         data=data,
     )
-    context.queues.send(NOTIFICATION_QUEUE, message)

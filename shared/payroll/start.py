@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.kernel.errors import Conflict, FieldProblem
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 from shared.kernel.pay_period import PayPeriod
 from shared.payroll.context import EXPORT_QUEUE, PayrollContext
 from shared.payroll.export import Export, ExportStatus
@@ -60,16 +60,15 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
 
 def enqueue_export(context: PayrollContext, export: Export) -> None:
     """Queue the next steps of an export. Safe at any time: what is done is not done twice."""
-    message = new_message(
+    send_message(
+        context,
+        EXPORT_QUEUE,
         message_id=f"{export.export_id}-{export.step.value if export.step else 'done'}-{context.new_id()}",
         message_type="payroll.export",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=export.period,
         correlation_id=export.export_id,
         data={"exportId": export.export_id},
     )
-    context.queues.send(EXPORT_QUEUE, message)
 
 
 def _check(context: PayrollContext, request: ExportRequest, last: Export | None) -> None:

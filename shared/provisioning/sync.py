@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import DataRefused, HubError, PartnerRefused
-from shared.kernel.message import Message, new_message
+from shared.kernel.message import Message, send_message
 from shared.kernel.table import RowChanged
 from shared.provisioning.context import NOTIFICATION_QUEUE, SYNC_QUEUE, SyncContext
 from shared.provisioning.graph_pages import DeltaPage, Entry, Removal, fetch_page
@@ -156,29 +156,27 @@ def _end(context: SyncContext, run: SyncRun, link: str) -> None:
     """Tell operators when it did not go well, then let the run end."""
     if run.status is not SyncStatus.SUCCEEDED:
         _log.error("provisioning sync %s ends as %s", run.run_id, run.status)
-        message = new_message(
+        send_message(
+            context,
+            NOTIFICATION_QUEUE,
             message_id=f"{run.run_id}-provisioning-sync",
             message_type="provisioning-sync.failed",
-            tenant=context.tenant,
-            now=context.clock(),
             subject=run.run_id,
             data={"runId": run.run_id, "status": run.status.value, "failure": run.failure},
         )
-        context.queues.send(NOTIFICATION_QUEUE, message)
     context.runs.end(replace(run, link="", finished_at=context.clock()), link)
 
 
 def _enqueue(context: SyncContext, run: SyncRun) -> None:
-    message = new_message(
+    send_message(
+        context,
+        SYNC_QUEUE,
         message_id=f"{run.run_id}-{run.pages}-{run.restarts}",
         message_type="provisioning.sync",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=run.run_id,
         correlation_id=run.run_id,
         data={"runId": run.run_id},
     )
-    context.queues.send(SYNC_QUEUE, message)
 
 
 def summary(run: SyncRun) -> dict[str, object]:

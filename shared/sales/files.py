@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.kernel.blob import MAX_FILE_BYTES
 from shared.kernel.clock import business_day
 from shared.kernel.errors import DataRefused, InvalidRequest, StorageUnavailable
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 from shared.sales.context import IMPORT_QUEUE, ImportContext
 from shared.sales.file_source import day_of_file
 from shared.sales.outcome import fail_run
@@ -32,15 +32,15 @@ def import_file(context: ImportContext, name: str) -> str | None:
     try:
         return import_file_now(context, name)
     except StorageUnavailable:
-        message = new_message(
+        send_message(
+            context,
+            IMPORT_QUEUE,
             message_id=context.new_id(),
             message_type=FILE_MESSAGE,
-            tenant=context.tenant,
-            now=context.clock(),
             subject=name,
             data={"file": name},
+            delay=StorageUnavailable.retry_after,
         )
-        context.queues.send(IMPORT_QUEUE, message, delay=StorageUnavailable.retry_after)
         return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import HubError
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 from shared.kernel.money import amount_text
 from shared.kernel.pay_period import period_of
 from shared.kernel.table import RowChanged
@@ -73,16 +73,15 @@ def resume_run(context: ImportContext, run: ImportRun) -> None:
 def enqueue_publish(context: ImportContext, run_id: str, correlation_id: str, *, again: bool = False) -> None:
     """Queue the publishing of a run, or the look at a published one again."""
     kind = "republish" if again else "publish"
-    message = new_message(
+    send_message(
+        context,
+        IMPORT_QUEUE,
         message_id=f"{run_id}-{kind}-{context.new_id()}" if again else f"{run_id}-{kind}",
         message_type=f"import.{kind}",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=run_id,
         correlation_id=correlation_id,
         data={"runId": run_id},
     )
-    context.queues.send(IMPORT_QUEUE, message)
 
 
 def complete_run(context: ImportContext, run: ImportRun) -> None:
@@ -98,17 +97,16 @@ def ask_for_calculation(context: ImportContext, run: ImportRun) -> None:
     if not context.rules.triggers_calculation:
         return
     period = period_of(run.day, context.rules.pay_calendar).name
-    message = new_message(
+    send_message(
+        context,
+        CALCULATION_QUEUE,
         # A run that is published again asks again: a broker that drops repeats must not take it for the first time.
         message_id=f"{run.run_id}-calculation-{context.new_id()}",
         message_type="calculation.requested",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=period,
         correlation_id=run.correlation_id,
         data={"period": period, "runId": run.run_id},
     )
-    context.queues.send(CALCULATION_QUEUE, message)
 
 
 def supersede_run(context: ImportContext, run: ImportRun) -> None:
@@ -138,16 +136,15 @@ def fail_run(context: ImportContext, run_id: str, error: HubError) -> None:
 
 
 def _notify(context: ImportContext, run: ImportRun, event: str, status: RunStatus) -> None:
-    message = new_message(
+    send_message(
+        context,
+        NOTIFICATION_QUEUE,
         message_id=f"{run.run_id}-{event}",
         message_type=event,
-        tenant=context.tenant,
-        now=context.clock(),
         subject=run.run_id,
         correlation_id=run.correlation_id,
         data=json.loads(json.dumps(run_summary(run, status))),
     )
-    context.queues.send(NOTIFICATION_QUEUE, message)
 
 
 def run_summary(run: ImportRun, status: RunStatus) -> dict[str, Any]:

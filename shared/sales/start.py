@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from shared.kernel.clock import business_day
 from shared.kernel.errors import FieldProblem, InvalidRequest
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 from shared.sales.context import IMPORT_QUEUE, ImportContext
 from shared.sales.models import ALL_STORES
 from shared.sales.runs import ImportRun, Trigger
@@ -66,16 +66,15 @@ def start_import_of(context: ImportContext, day: date, trigger: Trigger, started
 
 def enqueue_slice(context: ImportContext, run: ImportRun, number: int, cursor: str) -> None:
     """Queue a slice of a run. The message's ID is the slice's, so that repeats are recognisable."""
-    message = new_message(
+    send_message(
+        context,
+        IMPORT_QUEUE,
         message_id=f"{run.run_id}-{run.generation}-{number}",
         message_type="import.stage",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=run.run_id,
         correlation_id=run.correlation_id,
         data={"runId": run.run_id, "generation": run.generation, "slice": number, "cursor": cursor},
     )
-    context.queues.send(IMPORT_QUEUE, message)
 
 
 def _create(context: ImportContext, request: StartRequest) -> str:

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from shared.kernel.blob import BlobMissing
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import DataRefused, HubError
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 from shared.kernel.table import RowChanged
 from shared.workforce.context import HR_QUEUE, NOTIFICATION_QUEUE, WorkforceContext
 from shared.workforce.erp_ids import ErpIdClaim, claims_of
@@ -163,15 +163,14 @@ def _end(context: WorkforceContext, run: SyncRun, status: SyncStatus) -> None:
     """Tell operators when it did not go well, then let the run end."""
     if status is not SyncStatus.SUCCEEDED:
         _log.error("employee sync %s ends as %s", run.run_id, status)
-        message = new_message(
+        send_message(
+            context,
+            NOTIFICATION_QUEUE,
             message_id=f"{run.run_id}-employee-sync",
             message_type="employee-sync.failed",
-            tenant=context.tenant,
-            now=context.clock(),
             subject=run.run_id,
             data={"runId": run.run_id, "status": status.value, "failure": run.failure},
         )
-        context.queues.send(NOTIFICATION_QUEUE, message)
     if _save(context, replace(run, status=status, finished_at=context.clock())):
         context.seen.delete(f"{run.run_id}.json")
 
@@ -195,16 +194,15 @@ def _seen(context: WorkforceContext, run: SyncRun) -> set[str]:
 
 
 def _enqueue(context: WorkforceContext, run: SyncRun) -> None:
-    message = new_message(
+    send_message(
+        context,
+        HR_QUEUE,
         message_id=f"{run.run_id}-{run.page}",
         message_type="hr.sync",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=run.run_id,
         correlation_id=run.run_id,
         data={"runId": run.run_id, "page": run.page},
     )
-    context.queues.send(HR_QUEUE, message)
 
 
 def _count(fresh: list[str], changed: Mapping[str, tuple[Person, Person]], now: datetime, refused: int) -> SyncCounts:

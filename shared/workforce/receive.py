@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import FieldProblem, InvalidRequest, TooLarge, Unauthenticated
-from shared.kernel.message import new_message
+from shared.kernel.message import send_message
 from shared.kernel.webhook_signature import is_one_of, is_signed
 from shared.workforce.context import HR_QUEUE, WorkforceContext
 from shared.workforce.deliveries import Delivery
@@ -100,13 +100,12 @@ def _delivery_id(headers: Mapping[str, str]) -> str:
 
 
 def _enqueue(context: WorkforceContext, delivery: Delivery) -> None:
-    message = new_message(
+    send_message(
+        context,
+        HR_QUEUE,
         message_id=f"hr-{delivery.delivery_id}",
         message_type="hr.event",
-        tenant=context.tenant,
-        now=context.clock(),
         subject=delivery.event_id,
         correlation_id=delivery.delivery_id,
         data={"deliveryId": delivery.delivery_id, "event": delivery.body},
     )
-    context.queues.send(HR_QUEUE, message)
