@@ -11,7 +11,8 @@ from typing import Any
 from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.post import Known, Posted, post, shown
 from shared.kernel.blob import MAX_FILE_BYTES, BlobInfo, BlobMissing
-from shared.kernel.errors import DataRefused, StorageUnavailable
+from shared.kernel.dropped_file import now_or_by_message
+from shared.kernel.errors import DataRefused
 from shared.kernel.message import send_message
 
 _log = logging.getLogger(__name__)
@@ -23,23 +24,9 @@ _FEW = 20
 
 
 def take_in_file(context: IncentiveContext, name: str) -> int:
-    """Take in a file that the host tells of; where storage is away, a message does it later. As `take_in_file_now`.
-
-    The host would call again at once, and give the file up after five times.
-    """
-    try:
-        return take_in_file_now(context, name)
-    except StorageUnavailable:
-        send_message(
-            context,
-            CALCULATION_QUEUE,
-            message_id=context.new_id(),
-            message_type=FILE_MESSAGE,
-            subject=name,
-            data={"file": name},
-            delay=StorageUnavailable.retry_after,
-        )
-        return 0
+    """Take in a file that the host tells of, as `take_in_file_now`; 0 also where a message does it later."""
+    taken = now_or_by_message(context, CALCULATION_QUEUE, FILE_MESSAGE, name, lambda: take_in_file_now(context, name))
+    return taken or 0
 
 
 def take_in_file_now(context: IncentiveContext, name: str) -> int:

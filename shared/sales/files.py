@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from shared.kernel.blob import MAX_FILE_BYTES
 from shared.kernel.clock import business_day
-from shared.kernel.errors import DataRefused, InvalidRequest, StorageUnavailable
-from shared.kernel.message import send_message
+from shared.kernel.dropped_file import now_or_by_message
+from shared.kernel.errors import DataRefused, InvalidRequest
 from shared.sales.context import IMPORT_QUEUE, ImportContext
 from shared.sales.file_source import day_of_file
 from shared.sales.outcome import fail_run
@@ -25,23 +25,8 @@ class DroppedFile:
 
 
 def import_file(context: ImportContext, name: str) -> str | None:
-    """Import a file that the host tells of; where storage is away, a message does it later. As `import_file_now`.
-
-    The host would call again at once, and give the file up after five times.
-    """
-    try:
-        return import_file_now(context, name)
-    except StorageUnavailable:
-        send_message(
-            context,
-            IMPORT_QUEUE,
-            message_id=context.new_id(),
-            message_type=FILE_MESSAGE,
-            subject=name,
-            data={"file": name},
-            delay=StorageUnavailable.retry_after,
-        )
-        return None
+    """Import a file that the host tells of, as `import_file_now`; None also where a message does it later."""
+    return now_or_by_message(context, IMPORT_QUEUE, FILE_MESSAGE, name, lambda: import_file_now(context, name))
 
 
 def import_file_now(context: ImportContext, name: str) -> str | None:

@@ -1,0 +1,41 @@
+"""A dropped file that the host tells of while storage is away: a message does the work later."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from shared.kernel.errors import StorageUnavailable
+from shared.kernel.identifiers import NewId
+from shared.kernel.message import Sender, send_message
+
+Taken = TypeVar("Taken")
+
+
+class Inbox(Sender, Protocol):
+    """Who takes files in."""
+
+    @property
+    def new_id(self) -> NewId:
+        """Makes the message's ID."""
+        ...
+
+
+def now_or_by_message(
+    inbox: Inbox, queue: str, message_type: str, name: str, take_in: Callable[[], Taken]
+) -> Taken | None:
+    """Return what taking a file in returns, None where a message was sent that does it later.
+
+    The host would call again at once, and give the file up after five times.
+    """
+    try:
+        return take_in()
+    except StorageUnavailable:
+        send_message(
+            inbox,
+            queue,
+            message_id=inbox.new_id(),
+            message_type=message_type,
+            subject=name,
+            data={"file": name},
+            delay=StorageUnavailable.retry_after,
+        )
+        return None
