@@ -180,6 +180,13 @@ def _file(file: ApiFile, request_id: str) -> func.HttpResponse:
     return func.HttpResponse(file.content, status_code=200, headers=headers, mimetype=file.media_type)
 
 
+def retry_after_of(error: HubError | None) -> str | None:
+    """Return the header `Retry-After` for what passes by itself; None for what does not."""
+    if isinstance(error, PartnerUnavailable | CircuitOpen | Busy | StorageUnavailable):
+        return str(max(1, math.ceil(error.retry_after or 1)))
+    return None
+
+
 def _refused(hub: Hub, route: Route, request_id: str, error: HubError) -> func.HttpResponse:
     """Answer an error of ours by who must act."""
     headers: dict[str, str] = {}
@@ -191,9 +198,9 @@ def _refused(hub: Hub, route: Route, request_id: str, error: HubError) -> func.H
                 headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{error.message}"'
         case ConfigurationError():
             status, details = 500, error.problems
-        case PartnerUnavailable() | CircuitOpen() | Busy() | StorageUnavailable():
+        case _ if wait := retry_after_of(error):
             status = 503
-            headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
+            headers["Retry-After"] = wait
         case _:
             return _broken(hub, route, request_id)
     if status >= 500:

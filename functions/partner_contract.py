@@ -2,24 +2,19 @@
 
 import json
 import logging
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import azure.functions as func
 
-from functions.answering import ApiRequest, admit, observed, request_id_of, standing_headers
+from functions.answering import ApiRequest, admit, observed, request_id_of, retry_after_of, standing_headers
 from shared.access.routes import Contract, Route, methods_of
 from shared.hub import Hub, current_hub
 from shared.kernel.envelope import plain
 from shared.kernel.errors import (
-    Busy,
     CallerError,
-    CircuitOpen,
     HubError,
-    PartnerUnavailable,
-    StorageUnavailable,
     Unauthenticated,
 )
 
@@ -108,8 +103,8 @@ def _scim_refused(error: CallerError) -> PartnerAnswer:
 
 
 def _scim_failed(error: HubError | None, request_id: str) -> PartnerAnswer:
-    if isinstance(error, PartnerUnavailable | CircuitOpen | Busy | StorageUnavailable):
-        return scim_error(503, error.message, "", {"Retry-After": str(max(1, math.ceil(error.retry_after or 1)))})
+    if error and (wait := retry_after_of(error)):
+        return scim_error(503, error.message, "", {"Retry-After": wait})
     return scim_error(500, f"something went wrong here: quote {request_id}", "", {})
 
 
