@@ -33,6 +33,7 @@ from shared.kernel.errors import (
     TooLarge,
     Unauthenticated,
 )
+from shared.kernel.field_problems import refused_body
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,6 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_PAGE_SIZE = 1000
 MAX_IDENTIFIER = 128
 """Characters of the longest identifier that is accepted anywhere."""
-_MAX_PROBLEMS = 50
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -92,11 +92,7 @@ class ApiRequest:
         try:
             return model.model_validate_json(self.http.get_body() or b"{}")
         except ValidationError as error:
-            problems = tuple(
-                FieldProblem(".".join(map(str, item["loc"]))[:200] or "body", item["msg"].removeprefix("Value error, "))
-                for item in error.errors(include_url=False, include_input=False)[:_MAX_PROBLEMS]
-            )
-            raise InvalidRequest(f"the request is not valid: {problems[0].message}", problems) from None
+            raise refused_body("the request", error) from None
 
 
 @dataclass(frozen=True)

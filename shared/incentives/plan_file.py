@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from shared.incentives.plan import Plan, Prorate, Tier, TierMode
 from shared.kernel.errors import ConfigurationError, FieldProblem
+from shared.kernel.field_problems import field_problems
 from shared.kernel.money import parse_amount, to_minor
 from shared.kernel.pay_period import PayPeriod
 
@@ -34,9 +35,13 @@ def _rate(value: object) -> Decimal:
 
 
 def _day(value: object) -> date:
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value), re.ASCII):
-        raise ValueError("must be a day: 2025-01-31")
-    return date.fromisoformat(str(value))
+    text = str(value)
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text} is not a day of the calendar") from None
+    raise ValueError("must be a day: 2025-01-31")
 
 
 _RATE_DECIMALS = 6
@@ -182,9 +187,8 @@ def _read(name: str, text: str) -> object:
 
 
 def _problems(name: str, error: ValidationError) -> Iterator[FieldProblem]:
-    for item in error.errors(include_url=False, include_input=False):
-        place = ".".join(map(str, item["loc"]))
-        message = item["msg"].removeprefix("Value error, ")
+    for one in field_problems(error):
+        place, message = one.field, one.message
         if not place and ": " in message:
             place, _, message = message.partition(": ")
         yield FieldProblem(f"{name}:{place}", message)

@@ -13,6 +13,7 @@ from shared.incentives.calculation_id import calculation_id
 from shared.incentives.context import IncentiveContext, Staff
 from shared.incentives.decide import Outcome
 from shared.kernel.errors import CallerError, Conflict, InvalidRequest
+from shared.kernel.field_problems import field_problems
 from shared.kernel.money import parse_amount, to_minor
 from shared.kernel.pay_period import PayPeriod, parse_period, period_of
 
@@ -134,10 +135,7 @@ def _read(context: IncentiveContext, known: Known, record: object, by: str) -> C
     try:
         given = PostedCalculation.model_validate(record)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc'])) or 'record'}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors(include_url=False, include_input=False)[:5]
-        ]
+        problems = (f"{one.field or 'record'}: {one.message}" for one in field_problems(error, most=5))
         raise InvalidRequest("; ".join(problems)) from None
     if (given.currency or context.currency) != context.currency:
         raise InvalidRequest(f"currency: must be {context.currency}")

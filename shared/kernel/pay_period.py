@@ -42,13 +42,16 @@ def period_of(day: date, calendar: PayCalendar) -> PayPeriod:
 
 def parse_period(name: str) -> PayPeriod:
     """Read a period's name. ValueError when it names none, or one outside the years 2000 to 2999."""
-    if match := re.fullmatch(r"(2\d{3})-(\d{2})", name, re.ASCII):
-        return period_of(date(int(match[1]), int(match[2]), 1), PayCalendar.MONTH)
-    if match := re.fullmatch(r"(2\d{3})-W(\d{2})", name, re.ASCII):
-        if int(match[2]) % 2 == 0:
-            raise ValueError(f"{name!r}: two-week periods begin with an odd ISO week")
-        return _two_weeks(int(match[1]), int(match[2]))
-    raise ValueError(f"{name!r} is no pay period: write 2025-01 or 2025-W03")
+    match = re.fullmatch(r"(2\d{3})-(W?)(\d{2})", name, re.ASCII)
+    if match is None:
+        raise ValueError(f"{name!r} is no pay period: write 2025-01 or 2025-W03")
+    year, number = int(match[1]), int(match[3])
+    if match[2] and number % 2 == 0:
+        raise ValueError(f"{name!r}: two-week periods begin with an odd ISO week")
+    try:
+        return _two_weeks(year, number) if match[2] else period_of(date(year, number, 1), PayCalendar.MONTH)
+    except ValueError:
+        raise ValueError(f"{name!r} is no pay period: there is no such {'week' if match[2] else 'month'}") from None
 
 
 def _two_weeks(year: int, first_week: int) -> PayPeriod:

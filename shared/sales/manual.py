@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import InvalidRequest
+from shared.kernel.field_problems import field_problems
 from shared.sales.context import ImportContext
 from shared.sales.runs import Trigger
 from shared.sales.start import StartRequest, start_daily_import, start_import
@@ -25,7 +26,7 @@ def import_by_timer(context: ImportContext, text: str) -> str:
     try:
         given = ManualInput.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "input"
-        raise InvalidRequest(f'the input must be {{"date": "2025-01-15"}}: {where}: {first["msg"]}') from None
+        (first,) = field_problems(error, most=1)
+        problem = f"{first.field or 'input'}: {first.message}"
+        raise InvalidRequest(f'the input must be {{"date": "2025-01-15"}}: {problem}') from None
     return start_import(context, StartRequest(given.date, Trigger.MANUAL, "admin endpoint", store_id=given.storeId))

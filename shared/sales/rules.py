@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from shared.kernel.clock import day_bounds, to_iso
+from shared.kernel.field_problems import field_problems
 from shared.kernel.money import CENT, to_minor
 from shared.sales.models import ALL_STORES, ErpRecord, RawRecord, Rejection, RejectReason, Sale
 
@@ -57,10 +58,8 @@ def _read(raw: RawRecord) -> ErpRecord | Rejection:
     try:
         return ErpRecord.model_validate(raw.fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = str(first["loc"][0])
-        message = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
-        return Rejection(RejectReason.SCHEMA_INVALID, field, f"{field}: {message}")
+        (first,) = field_problems(error, most=1)
+        return Rejection(RejectReason.SCHEMA_INVALID, first.field, f"{first.field}: {first.message}")
 
 
 def _two_decimals(_: SalesRules, record: ErpRecord) -> Rejection | None:

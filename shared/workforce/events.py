@@ -20,6 +20,7 @@ from pydantic import (
 
 from shared.kernel.clock import LAST_YEAR, plausible
 from shared.kernel.errors import FieldProblem, InvalidRequest
+from shared.kernel.field_problems import refused_body
 from shared.workforce.facts import Fact, FieldValue
 from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, Status
 
@@ -130,7 +131,7 @@ def read_envelope(body: bytes) -> Envelope:
     try:
         return Envelope.model_validate_json(body)
     except ValidationError as error:
-        raise _refusal(error, "") from None
+        raise refused_body("the event", error) from None
 
 
 def read_statement(envelope: Envelope, zone: ZoneInfo) -> Statement:
@@ -143,7 +144,7 @@ def read_statement(envelope: Envelope, zone: ZoneInfo) -> Statement:
     try:
         data = _MODELS[kind].model_validate(envelope.data)
     except ValidationError as error:
-        raise _refusal(error, "data.") from None
+        raise refused_body("the event", error, inside="data") from None
     stated = envelope.timestamp.astimezone(UTC)
     values = _values(kind, data)
     effective = data.terminationDate if isinstance(data, _Terminated) else None
@@ -197,7 +198,7 @@ def _plain(name: str, value: object) -> FieldValue:
     try:
         str(value).encode()
     except UnicodeEncodeError:
-        problem = FieldProblem(name, "holds half a character (a lone surrogate)")
+        problem = FieldProblem(name, "must be valid Unicode text")
         raise InvalidRequest(f"{name} is no text", (problem,)) from None
     return value
 
@@ -216,11 +217,3 @@ def _since(stated: datetime, effective: date | None, zone: ZoneInfo) -> datetime
     if effective is None:
         return stated
     return max(stated, datetime.combine(effective, time.min, zone).astimezone(UTC))
-
-
-def _refusal(error: ValidationError, prefix: str) -> InvalidRequest:
-    problems = tuple(
-        FieldProblem((prefix + ".".join(map(str, item["loc"])))[:200].rstrip(".") or "body", item["msg"])
-        for item in error.errors(include_url=False, include_input=False)[:20]
-    )
-    return InvalidRequest(f"the event is not valid: {problems[0].field}: {problems[0].message}", problems)

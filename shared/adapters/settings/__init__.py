@@ -6,6 +6,7 @@ the environment, or else from the vault, where it is read when it is needed and 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from shared.adapters.settings.sales import ErpSettings, ImportSettings
 from shared.adapters.settings.secret_settings import SECRETS, LocalSecrets
 from shared.adapters.settings.telemetry import TelemetrySettings
 from shared.kernel.errors import ConfigurationError, FieldProblem, HubError
+from shared.kernel.field_problems import field_problems
 from shared.kernel.secret import Secret, SecretStore
 
 __all__ = [
@@ -206,7 +208,7 @@ class Settings:
         try:
             read = group.model_validate(texts | secrets)
         except ValidationError as error:
-            problems += [_problem(item["loc"], item["msg"]) for item in error.errors()]
+            problems += [replace(one, field=one.field.partition(".")[0]) for one in field_problems(error)]
         except ConfigurationError as error:
             problems += error.problems
         else:
@@ -221,8 +223,3 @@ def _unreadable(secret: Secret) -> Iterator[FieldProblem]:
         secret.versions()
     except ConfigurationError as error:
         yield from error.problems
-
-
-def _problem(location: tuple[int | str, ...], message: str) -> FieldProblem:
-    text = "is missing" if message == "Field required" else message.removeprefix("Value error, ")
-    return FieldProblem(str(location[0]), text)
