@@ -99,6 +99,14 @@ var alerts = [
     query: loadTextContent('../queries/dead-letters.kql')
   }
   {
+    name: 'function-app-server-errors'
+    title: 'HTTP requests end with 5xx'
+    severity: 'high'
+    window: 'PT15M'
+    every: 'PT5M'
+    query: loadTextContent('../queries/function-app-server-errors.kql')
+  }
+  {
     name: 'timer-heartbeat-missing'
     title: 'A timer does not run'
     severity: 'high'
