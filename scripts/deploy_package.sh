@@ -14,7 +14,10 @@ group=${1:?usage: deploy_package.sh <resource group> <app name> [<zip>]}
 app=${2:?usage: deploy_package.sh <resource group> <app name> [<zip>]}
 package=${3:-build/integration-hub.zip}
 wait_seconds=${DEPLOY_WAIT_SECONDS:-600}
-pause_seconds=${DEPLOY_PAUSE_SECONDS:-5}
+# The endpoint forgets a deployment soon after its end: asked less often, its last state is missed.
+pause_seconds=${DEPLOY_PAUSE_SECONDS:-1}
+# How many answers in a row must be of the new build: an update has no sign of its end, and instances go one by one.
+answers_wanted=${DEPLOY_ANSWERS:-10}
 
 fail() {
     echo "NOT DEPLOYED: $*" >&2
@@ -40,6 +43,8 @@ wanted = ("host.json", "function_app.py", ".python_packages/lib/site-packages/az
           "__pycache__/function_app.cpython-313.pyc")
 sys.exit(next((f"missing: {name}" for name in wanted if name not in names), 0))
 PYTHON
+# Empty for a package from before there were build IDs.
+build=$(python3 -c 'import sys, zipfile; archive = zipfile.ZipFile(sys.argv[1]); print(archive.read("build-id.txt").decode() if "build-id.txt" in archive.namelist() else "")' "$package")
 digest=$(python3 -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:12])' "$package")
 
 manager=$(of_site "properties.hostNameSslStates[?hostType=='Repository'].name | [0]")
@@ -61,16 +66,22 @@ esac
 # The endpoint answers with the deployment's ID, as JSON. The latest one may still be that before ours.
 deployment=$(tr -d '"\r\n ' <"$answer" | grep -E '^[0-9A-Za-z-]{8,}$' || echo latest)
 
-# Statuses of a deployment: 3 failed, 4 succeeded, 5 and above were replaced or came to nothing; below: still at it.
+# Statuses of a deployment: -1 cancelled, 0 to 2 still at it, 3 failed, 4 succeeded, 5 and above were replaced or came to
+# nothing. One that was at it and is not known any more (404) has ended, as azd and the Azure CLI take it too; whether
+# it came to anything, the app says below.
 waited=0
+seen=no
 while :; do
-    with_token --output "$answer" "$(url_of "$manager")/api/deployments/$deployment" || true
+    : >"$answer"
+    status=$(with_token --output "$answer" --write-out '%{http_code}' "$(url_of "$manager")/api/deployments/$deployment" || true)
     state=$(field status <"$answer" 2>/dev/null || true)
-    case $state in
-    4) break ;;
-    3 | [5-9]) fail "the deployment ended with status $state: $(field status_text <"$answer") $(field message <"$answer")" ;;
+    case $status:$state in
+    404:*) [ "$seen" = no ] || break ;;
+    200:4) break ;;
+    200:[012] | 202:*) seen=yes ;;
+    200:-1 | 200:3 | 200:[5-9]) fail "the deployment ended with status $state: $(field status_text <"$answer") $(field message <"$answer")" ;;
     esac
-    [ "$waited" -lt "$wait_seconds" ] || fail "the deployment has not ended after $wait_seconds seconds (status ${state:-unknown})"
+    [ "$waited" -lt "$wait_seconds" ] || fail "the deployment has not ended after $wait_seconds seconds (status ${state:-unknown}, last answer $status)"
     sleep "$pause_seconds"
     waited=$((waited + pause_seconds))
 done
@@ -80,14 +91,28 @@ mkdir -p "$kept"
 cp "$package" "$kept/$(date -u +%Y%m%dT%H%M%SZ)-$digest.zip"
 ls -1 "$kept" | sort -r | tail -n +11 | while read -r old; do rm -f "$kept/$old"; done
 
+# Prints the build that answers; nothing where nothing does.
+answering() {
+    curl --silent --fail --max-time 30 "$(url_of "$host")/api/v1/health/liveness" |
+        python3 -c 'import json, sys; data = json.load(sys.stdin).get("data", {}); print(data.get("build", "unnamed"))' 2>/dev/null
+}
 waited=0
-until curl --silent --fail --max-time 30 --output /dev/null "$(url_of "$host")/api/v1/health/liveness"; do
+answers=0
+other=
+while [ "$answers" -lt "$answers_wanted" ]; do
+    found=$(answering || true)
+    if [ -n "$found" ] && [ "$found" = "${build:-$found}" ]; then answers=$((answers + 1)); else answers=0 other=$found; fi
+    [ "$answers" -lt "$answers_wanted" ] || break
     [ "$waited" -lt "$wait_seconds" ] || {
-        echo "DEPLOYED, BUT THE APP DOES NOT ANSWER at $(url_of "$host")/api/v1/health/liveness." >&2
+        if [ -n "$found" ]; then
+            echo "DEPLOYED, BUT $(url_of "$host") STILL ANSWERS WITH BUILD ${other:-$found}, which is not ${build:-this one}." >&2
+        else
+            echo "DEPLOYED, BUT THE APP DOES NOT ANSWER at $(url_of "$host")/api/v1/health/liveness." >&2
+        fi
         echo "To go back: sh scripts/deploy_package.sh $group $app $kept/<the package before>" >&2
         exit 1
     }
     sleep "$pause_seconds"
     waited=$((waited + pause_seconds))
 done
-echo "deployed: $(url_of "$host") answers"
+echo "deployed: $(url_of "$host") answers with build ${build:-unnamed}"

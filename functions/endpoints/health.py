@@ -1,6 +1,7 @@
 """Health of the hub (INC-72)."""
 
 from functions.answering import ApiRequest, ApiResult
+from shared.health.build import build_id
 from shared.health.checks import overall
 from shared.hub import Hub
 from shared.kernel.adapter import Health
@@ -18,8 +19,8 @@ def readiness(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001
 
 
 def liveness(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001
-    """The process answers; nothing is looked at."""
-    return ApiResult({"status": Health.HEALTHY.value})
+    """The process answers, and says of which build it is; nothing is looked at."""
+    return ApiResult({"status": Health.HEALTHY.value, "build": build_id()})
 
 
 def startup(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001

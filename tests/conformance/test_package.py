@@ -1,6 +1,7 @@
 """The deployment package: what is in it, and that the app starts from it with nothing else."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from scripts.package import MAX_MEGABYTES, PACKAGE, ROOT, SITE_PACKAGES, compile_bytecode, deployed_files
+from scripts.package import BUILD_ID, MAX_MEGABYTES, PACKAGE, ROOT, SITE_PACKAGES, compile_bytecode, deployed_files
 from scripts.package_dependencies import requirements_of
 from tests.conformance.functions import recorded
 
@@ -24,6 +25,12 @@ import sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 import function_app, json
 print(json.dumps(sorted(one.get_function_name() for one in function_app.app.get_functions())))
+"""
+BUILD = """
+import sys
+sys.path[:0] = [sys.argv[1], sys.argv[2]]
+from functions.endpoints import health
+print(health.liveness(None, None).data["build"])
 """
 LOAD_ALL = """
 import importlib, pkgutil, sys
@@ -75,6 +82,13 @@ def test_the_app_starts_from_the_unpacked_package_and_has_all_functions(unpacked
     assert json.loads(run_isolated(START, unpacked)) == sorted(recorded("storage"))
 
 
+def test_the_app_answers_with_the_id_of_its_build(unpacked: Path) -> None:
+    """By which a deployment knows that what answers is what it deployed."""
+    answer = run_isolated(BUILD, unpacked).strip()
+    assert re.fullmatch("[0-9a-f]{12}", answer)
+    assert answer == (unpacked / BUILD_ID).read_text()
+
+
 def test_every_module_of_it_loads_with_what_is_in_it(unpacked: Path) -> None:
     assert run_isolated(LOAD_ALL, unpacked).split() == ["[]", "True"]
 
@@ -83,11 +97,12 @@ def test_it_has_what_is_deployed_and_nothing_else(archive: zipfile.ZipFile) -> N
     app = {
         name for name in archive.namelist() if not name.startswith(".python_packages/") and "__pycache__" not in name
     }
-    assert app == {file.as_posix() for file in deployed_files(ROOT)}
+    assert app == {file.as_posix() for file in deployed_files(ROOT)} | {BUILD_ID}
     top = {name.partition("/")[0] for name in archive.namelist()}
     assert top == {
         ".python_packages",
         "__pycache__",
+        "build-id.txt",
         "function_app.py",
         "functions",
         "host.json",

@@ -17,6 +17,9 @@ from scripts.package import ROOT
 SCRIPT = ROOT / "scripts" / "deploy_package.sh"
 TOKEN = "an-access-token"
 DEPLOYMENT = "0f3c1a52-1c1b-4f0e-9a55-6a2f6b1d2c11"
+BUILD = "0123456789ab"
+UNKNOWN: dict[str, Any] = {}
+"""What the endpoint says of a deployment that it knows no more: 404."""
 COMPLETE = (
     "host.json",
     "function_app.py",
@@ -37,10 +40,14 @@ class Site:
     def __init__(self) -> None:
         self.publish_status = 202
         self.states: list[dict[str, Any]] = [{"status": 1}, {"status": 2}, {"status": 4, "complete": True}]
-        self.alive = True
+        self.builds: list[str] = []
+        """What answers, one after the other, the last of them for good; nothing: nothing answers."""
         self.published: list[tuple[str, str, bytes]] = []
         self.server = LoopbackHttp(_handler(self))
         self.host = f"127.0.0.1:{self.server.port}"
+
+    def next_build(self) -> str | None:
+        return self.builds.pop(0) if len(self.builds) > 1 else next(iter(self.builds), None)
 
     def next_state(self) -> dict[str, Any]:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -58,10 +65,12 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             if self.path == "/api/v1/health/liveness":
-                self._answer(200 if site.alive else 503, {})
+                build = site.next_build()
+                self._answer(200 if build else 503, {"data": {"build": build}})
             elif self._authorised():
                 ours = self.path == f"/api/deployments/{DEPLOYMENT}"
-                self._answer(200, site.next_state() if ours else {"status": 4, "message": "the one before"})
+                state = site.next_state() if ours else {"status": 4, "message": "the one before"}
+                self._answer(200 if state else 404, state)
 
         def _authorised(self) -> bool:
             good = self.headers["Authorization"] == f"Bearer {TOKEN}"
@@ -82,6 +91,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
 @pytest.fixture
 def site() -> Iterator[Site]:
     running = Site()
+    running.builds = [BUILD]
     with running.server:
         yield running
 
@@ -91,16 +101,19 @@ def package_of(folder: Path, *names: str) -> Path:
     with zipfile.ZipFile(package, "w") as archive:
         for name in names:
             archive.writestr(name, os.urandom(1000))
+        archive.writestr("build-id.txt", BUILD)
     return package
 
 
-def deploy(folder: Path, site: Site, package: Path, *, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
+def deploy(
+    folder: Path, site: Site, package: Path, *, token: str = TOKEN, wait: int = 1
+) -> subprocess.CompletedProcess[str]:
     """Run the script in a folder of its own, with an Azure CLI that knows the site."""
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     (tools / "az").write_text(AZURE_CLI.format(token=token, host=site.host))
     (tools / "az").chmod(0o755)
-    environment = {"PATH": f"{tools}:{os.environ['PATH']}", "DEPLOY_WAIT_SECONDS": "1", "DEPLOY_PAUSE_SECONDS": "1"}
+    environment = {"PATH": f"{tools}:{os.environ['PATH']}", "DEPLOY_WAIT_SECONDS": str(wait), "DEPLOY_ANSWERS": "2"}
     command = [str(SCRIPT), "hub-rg", "hub-app", str(package)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
@@ -140,11 +153,14 @@ def test_what_is_no_package_is_not_sent(tmp_path: Path, site: Site, missing: str
     ("states", "publish_status", "words"),
     [
         ([{"status": 3, "status_text": "no space"}], 202, "ended with status 3: no space"),
-        ([{"status": 1}], 202, "has not ended after 1 seconds (status 1)"),
+        ([{"status": -1, "status_text": "cancelled"}], 202, "ended with status -1: cancelled"),
+        ([{"status": 5}], 202, "ended with status 5"),
+        ([{"status": 1}], 202, "has not ended after 1 seconds (status 1, last answer 200)"),
+        ([UNKNOWN], 202, "has not ended after 1 seconds (status unknown, last answer 404)"),
         ([{"status": 4}], 409, "answers 409: "),
         ([{"status": 4}], 403, "needs Website Contributor"),
     ],
-    ids=["failed", "hangs", "conflict", "forbidden"],
+    ids=["failed", "cancelled", "replaced", "hangs", "never known", "conflict", "forbidden"],
 )
 def test_a_deployment_that_comes_to_nothing_says_why(
     tmp_path: Path, site: Site, states: list[dict[str, Any]], publish_status: int, words: str
@@ -156,8 +172,32 @@ def test_a_deployment_that_comes_to_nothing_says_why(
     assert not (tmp_path / "build").exists()
 
 
+def test_a_deployment_that_was_at_it_and_is_known_no_more_has_ended(tmp_path: Path, site: Site) -> None:
+    """azd and the Azure CLI take a 404 after that as the end; what came of it, the app itself says."""
+    site.states = [{"status": 2}, UNKNOWN]
+    done = deploy(tmp_path, site, package_of(tmp_path, *COMPLETE))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((tmp_path / "build/deployed/hub-app").iterdir())) == 1
+
+
+def test_what_answers_must_be_what_was_deployed(tmp_path: Path, site: Site) -> None:
+    """An update replaces one instance after the other: old and new answer in turns."""
+    site.states, site.builds = [{"status": 4}], ["the old one", BUILD, "the old one", BUILD, BUILD, "never asked"]
+    done = deploy(tmp_path, site, package_of(tmp_path, *COMPLETE), wait=9)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert site.builds == ["never asked"], "two answers in a row are wanted here"
+    assert f"answers with build {BUILD}" in done.stdout
+
+
+def test_an_app_that_stays_what_it_was_is_told(tmp_path: Path, site: Site) -> None:
+    site.states, site.builds = [{"status": 4}], ["the old one"]
+    done = deploy(tmp_path, site, package_of(tmp_path, *COMPLETE))
+    assert done.returncode == 1
+    assert f"STILL ANSWERS WITH BUILD the old one, which is not {BUILD}" in done.stderr
+
+
 def test_an_app_that_does_not_answer_afterwards_is_told_with_the_way_back(tmp_path: Path, site: Site) -> None:
-    site.states, site.alive = [{"status": 4}], False
+    site.states, site.builds = [{"status": 4}], []
     done = deploy(tmp_path, site, package_of(tmp_path, *COMPLETE))
     assert done.returncode == 1
     assert "THE APP DOES NOT ANSWER" in done.stderr

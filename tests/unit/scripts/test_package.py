@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.package import ROOT, deployed_files, write_zip
+from scripts.package import ROOT, content_digest, deployed_files, write_zip
 from scripts.package_dependencies import requirements_of
+from shared.health.build import build_id
 
 NEVER = ("local", "tests", "docs", "infra", "scripts", "build", ".github", ".ci", ".venv", ".venv-3.13", "node_modules")
 
@@ -73,3 +74,21 @@ def test_the_same_files_give_the_same_bytes_whenever_they_were_written(tmp_path:
         assert write_zip(folder, tmp_path / f"{number}.zip") == 3
         written.append((tmp_path / f"{number}.zip").read_bytes())
     assert written[0] == written[1]
+
+
+def test_the_id_of_a_build_follows_names_and_contents_alone(tmp_path: Path) -> None:
+    first, again, moved, changed = (tmp_path / name for name in ("first", "again", "moved", "changed"))
+    for folder, name, content in (
+        (first, "a.py", "1"),
+        (again, "a.py", "1"),
+        (moved, "b.py", "1"),
+        (changed, "a.py", "2"),
+    ):
+        folder.mkdir()
+        (folder / name).write_text(content)
+    assert content_digest(first) == content_digest(again)
+    assert len({content_digest(folder) for folder in (first, moved, changed)}) == 3
+
+
+def test_a_hub_that_runs_from_its_sources_says_so() -> None:
+    assert build_id() == "source"
