@@ -35,9 +35,9 @@ param alwaysReady array = []
 @maxValue(32)
 param threads int = 16
 
-@description('What an update does to functions that run: RollingUpdate lets them end, Recreate kills them.')
-@allowed([ 'RollingUpdate', 'Recreate' ])
-param siteUpdateStrategy string = 'RollingUpdate'
+@description('What an update does to functions that run: Recreate, which every region has, ends them where they are, and what they were at is taken up again; RollingUpdate lets them end, where the region has it.')
+@allowed([ 'Recreate', 'RollingUpdate' ])
+param siteUpdateStrategy string = 'Recreate'
 
 @description('Spread the app over availability zones. Each always-ready group then has at least two instances, and storage must be ZRS or GZRS.')
 param zoneRedundant bool = false
@@ -49,8 +49,11 @@ param storageRedundancy string = 'ZRS'
 @description('Everything behind private endpoints. Decide before the first deployment: Service Bus cannot change its tier.')
 param privateNetwork bool = false
 
-@description('Address space of the private network, at least a /26.')
+@description('Address space of the network of privateNetwork or stableOutboundAddress, at least a /26.')
 param networkAddressPrefix string = '10.77.0.0/24'
+
+@description('One outbound address for partners that allow addresses (SFTP, ERP): a NAT gateway, which costs while idle. The output outboundAddress has it.')
+param stableOutboundAddress bool = false
 
 @description('Public IP addresses from which operators reach storage and vault although the network is private.')
 param operatorIpAddresses array = []
@@ -61,6 +64,9 @@ param vaultOfficerPrincipalId string = ''
 @description('Kind of that principal.')
 @allowed([ 'Group', 'ServicePrincipal', 'User' ])
 param vaultOfficerPrincipalType string = 'Group'
+
+@description('Name of a system topic that the storage account has already, as Defender for Storage makes one: an account has one alone. Empty: it is made. One that is named keeps its subscriptions and gets a system-assigned identity.')
+param existingTopicName string = ''
 
 @description('E-mail addresses that alerts go to.')
 @minLength(1)
@@ -158,7 +164,7 @@ module events 'modules/events.bicep' = {
   name: 'events'
   params: {
     location: location
-    name: 'evgt-${name}'
+    name: empty(existingTopicName) ? 'evgt-${name}' : existingTopicName
     storageName: storageName
     workspaceId: monitoring.outputs.workspaceId
     tags: tags
@@ -188,12 +194,15 @@ module roleAssignments 'modules/role-assignments.bicep' = {
   ]
 }
 
-module network 'modules/network.bicep' = if (privateNetwork) {
+module network 'modules/network.bicep' = if (privateNetwork || stableOutboundAddress) {
   name: 'network'
   params: {
     location: location
     name: 'vnet-${name}'
     addressPrefix: networkAddressPrefix
+    privateEndpoints: privateNetwork
+    natGatewayName: stableOutboundAddress ? 'ng-${name}' : ''
+    zoneRedundant: zoneRedundant
     tags: tags
   }
 }
@@ -261,16 +270,14 @@ module logAlerts 'modules/log-alerts.bicep' = {
   }
 }
 
-module metricAlerts 'modules/metric-alerts.bicep' = {
+module metricAlerts 'modules/metric-alerts.bicep' = if (alertsEnabled) {
   name: 'metric-alerts'
   params: {
-    appId: functionApp.outputs.id
     serviceBusId: serviceBus.outputs.id
     storageId: storage.outputs.id
     vaultId: vault.outputs.id
     eventsId: events.outputs.id
     actionGroupId: monitoring.outputs.actionGroupId
-    enabled: alertsEnabled
     tags: tags
   }
 }
@@ -289,3 +296,6 @@ output vaultName string = vault.outputs.name
 
 @description('Name of the Event Grid system topic.')
 output topicName string = events.outputs.name
+
+@description('Address that the hub calls partners from; empty without stableOutboundAddress.')
+output outboundAddress string = stableOutboundAddress ? network!.outputs.outboundAddress : ''

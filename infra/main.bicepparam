@@ -7,7 +7,7 @@ using 'main.bicep'
 param name = readEnvironmentVariable('AZURE_ENV_NAME', 'dsif-test')
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
 param vaultOfficerPrincipalId = readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')
-param vaultOfficerPrincipalType = 'User'
+param vaultOfficerPrincipalType = readEnvironmentVariable('AZURE_PRINCIPAL_TYPE', 'User')
 
 param alertEmailAddresses = [
   'hub-operations@example.com'
@@ -17,6 +17,10 @@ param alertEmailAddresses = [
 param alwaysReady = [
   { name: 'http', instanceCount: 1 }
 ]
+
+// RollingUpdate lets functions that run come to their end, where the region has it (docs/deploy.md). Two updates a few
+// minutes apart, one of settings and one of code, then run beside each other.
+// param siteUpdateStrategy = 'RollingUpdate'
 
 // What was approved and paid is kept in three zones. Not every region has them: LRS there, or GRS.
 param storageRedundancy = 'ZRS'

@@ -45,7 +45,7 @@ param alwaysReady array
 @description('Threads that run functions in one instance: as many as its triggers work on at once.')
 param threads int
 
-@description('RollingUpdate drains instances before they go; Recreate ends them where they are.')
+@description('Recreate ends instances where they are; RollingUpdate drains them first.')
 param siteUpdateStrategy string
 
 @description('Zone-redundant plan; needs at least two instances in each always-ready group.')
@@ -98,6 +98,29 @@ var platformSettings = {
   AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls: string(threads)
 }
 
+// Recreate is what Azure does unasked; a region that does not have RollingUpdate yet is not asked about either.
+var updates = siteUpdateStrategy == 'Recreate' ? {} : { siteUpdateStrategy: { type: siteUpdateStrategy } }
+
+var config = {
+  runtime: { name: 'python', version: '3.13' }
+  deployment: {
+    storage: {
+      type: 'blobContainer'
+      value: '${account.properties.primaryEndpoints.blob}deployments'
+      authentication: {
+        type: 'UserAssignedIdentity'
+        userAssignedIdentityResourceId: identityId
+      }
+    }
+  }
+  scaleAndConcurrency: {
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    alwaysReady: alwaysReady
+    triggers: { http: { perInstanceConcurrency: threads } }
+  }
+}
+
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
@@ -123,28 +146,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     serverFarmId: plan.id
     httpsOnly: true
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
-    functionAppConfig: {
-      runtime: { name: 'python', version: '3.13' }
-      deployment: {
-        storage: {
-          type: 'blobContainer'
-          value: '${account.properties.primaryEndpoints.blob}deployments'
-          authentication: {
-            type: 'UserAssignedIdentity'
-            userAssignedIdentityResourceId: identityId
-          }
-        }
-      }
-      // In the service's documentation, not yet in the compiler's types.
-      #disable-next-line BCP037
-      siteUpdateStrategy: { type: siteUpdateStrategy }
-      scaleAndConcurrency: {
-        instanceMemoryMB: instanceMemoryMB
-        maximumInstanceCount: maximumInstanceCount
-        alwaysReady: alwaysReady
-        triggers: { http: { perInstanceConcurrency: threads } }
-      }
-    }
+    functionAppConfig: union(config, updates)
     siteConfig: {
       minTlsVersion: '1.2'
       appSettings: map(items(union(platformSettings, settings)), one => { name: one.key, value: one.value })

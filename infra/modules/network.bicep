@@ -1,4 +1,5 @@
-// The private network: the app's subnet, the endpoints' subnet, and the names under which the endpoints are found.
+// The app's subnet, with an outbound address of its own where it is wanted; the subnet of private endpoints and the names
+// under which those are found.
 
 @description('Region of the network.')
 param location string
@@ -9,15 +10,49 @@ param name string
 @description('Address space; the subnets are its first two /27.')
 param addressPrefix string
 
+@description('Whether there are private endpoints, which names must lead to.')
+param privateEndpoints bool
+
+@description('Name of the NAT gateway that gives the app one outbound address; empty: none.')
+param natGatewayName string
+
+@description('Keep the outbound address while a zone is down.')
+param zoneRedundant bool
+
 @description('Tags of every resource.')
 param tags object
 
-var zones = {
+var zoneNames = {
   blob: 'privatelink.blob.${environment().suffixes.storage}'
   queue: 'privatelink.queue.${environment().suffixes.storage}'
   table: 'privatelink.table.${environment().suffixes.storage}'
   vault: 'privatelink.vaultcore.azure.net'
   namespace: 'privatelink.servicebus.windows.net'
+}
+var zones = privateEndpoints ? zoneNames : {}
+
+resource outbound 'Microsoft.Network/publicIPAddresses@2024-05-01' = if (!empty(natGatewayName)) {
+  name: 'pip-${natGatewayName}'
+  location: location
+  tags: tags
+  sku: { name: 'Standard' }
+  zones: zoneRedundant ? [ '1', '2', '3' ] : null
+  properties: {
+    publicIPAllocationMethod: 'Static'
+    publicIPAddressVersion: 'IPv4'
+  }
+}
+
+resource natGateway 'Microsoft.Network/natGateways@2024-05-01' = if (!empty(natGatewayName)) {
+  name: natGatewayName
+  location: location
+  tags: tags
+  sku: { name: 'Standard' }
+  properties: {
+    // Minutes that an idle connection keeps its port: an SFTP server may take its time.
+    idleTimeoutInMinutes: 10
+    publicIpAddresses: [ { id: outbound.id } ]
+  }
 }
 
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
@@ -32,6 +67,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
         properties: {
           // No smaller than /27, and with this delegation: Flex Consumption asks for both.
           addressPrefix: cidrSubnet(addressPrefix, 27, 0)
+          natGateway: empty(natGatewayName) ? null : { id: natGateway.id }
           delegations: [
             { name: 'flex-consumption', properties: { serviceName: 'Microsoft.App/environments' } }
           ]
@@ -81,3 +117,6 @@ output endpointsSubnetId string = network::endpoints.id
 
 @description('Resource IDs of the DNS zones, by what they are for: blob, queue, table, vault, namespace.')
 output zoneIds object = toObject(items(zones), zone => zone.key, zone => resourceId('Microsoft.Network/privateDnsZones', zone.value))
+
+@description('Public address that the app calls from; empty without a NAT gateway.')
+output outboundAddress string = empty(natGatewayName) ? '' : outbound!.properties.ipAddress

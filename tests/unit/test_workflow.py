@@ -1,6 +1,10 @@
 """The GitHub workflow: tested before deployed, from main alone, with no secret and no right that it does not need."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,7 @@ def steps() -> list[dict[str, Any]]:
 
 
 def test_jobs() -> None:
-    assert list(JOBS) == ["test", "package", "infra-validate", "what-if", "deploy"]
+    assert list(JOBS) == ["test", "package", "infra-validate", "choose", "what-if", "deploy"]
     assert all(job["timeout-minutes"] <= 60 for job in JOBS.values())
     assert JOBS["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
     node = [step["with"]["node-version"] for step in steps() if step.get("uses", "").startswith("actions/setup-node@")]
@@ -38,14 +42,92 @@ def test_jobs() -> None:
 
 
 def test_it_is_deployed_from_main_alone_and_after_everything_else() -> None:
-    assert needs("deploy") == {"test", "package", "infra-validate", "what-if"}
-    for job in AZURE:
+    assert needs("deploy") == {"test", "package", "infra-validate", "choose", "what-if"}
+    assert JOBS["choose"]["if"] == "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'"
+    for job, before in {"what-if": "choose", "deploy": "what-if"}.items():
         condition = JOBS[job]["if"]
-        assert "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'" in condition
+        assert "!failure() && !cancelled()" in condition
+        assert f"needs.{before}.result == 'success'" in condition
         assert "||" not in condition
         assert "always()" not in condition
     assert WORKFLOW[True]["push"] == {"branches": ["main"]}  # YAML reads `on` as true
     assert set(WORKFLOW[True]) == {"push", "pull_request", "workflow_dispatch"}, "pull_request_target runs foreign code"
+
+
+def test_a_run_that_waits_for_an_approval_holds_up_no_other() -> None:
+    """On main the group is the run's own; of a pull request, the branch's."""
+    group = WORKFLOW["concurrency"]["group"]
+    assert group == "hub-${{ github.event_name == 'pull_request' && github.ref || github.run_id }}"
+
+
+ON_MAIN = {
+    "head_branch": "main",
+    "event": "push",
+    "head_repository": {"full_name": "organisation/name"},
+    "path": ".github/workflows/hub.yml",
+    "head_sha": "0123abc",
+}
+
+
+@pytest.mark.parametrize(
+    ("run", "changed", "chosen"),
+    [
+        ("77", {}, "run=77\ncommit=0123abc\n"),
+        ("77", {"event": "workflow_dispatch"}, "run=77\ncommit=0123abc\n"),
+        ("77", {"head_branch": "feature"}, ""),
+        ("77", {"event": "pull_request"}, ""),
+        ("77", {"head_repository": {"full_name": "a-fork/name"}}, ""),
+        ("77", {"path": ".github/workflows/other.yml"}, ""),
+        ("77; true", {}, ""),
+    ],
+    ids=["earlier", "by hand", "branch", "pull request", "fork", "other workflow", "no ID"],
+)
+def test_an_earlier_package_is_deployed_if_it_was_on_main(
+    tmp_path: Path, run: str, changed: dict[str, Any], chosen: str
+) -> None:
+    """Re-runs end after 30 days; what was packed is kept for 90."""
+    assert WORKFLOW[True]["workflow_dispatch"]["inputs"]["run"]["default"] == ""
+    (step,) = JOBS["choose"]["steps"]
+    gh = tmp_path / "gh"
+    gh.write_text(f"#!{sys.executable}\n" + GH)
+    gh.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "RUN": run,
+        "GITHUB_REPOSITORY": "organisation/name",
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "ANSWER": json.dumps(ON_MAIN | changed),
+    }
+    (tmp_path / "output").touch()
+    done = subprocess.run(["bash", "-c", step["run"]], env=environment, capture_output=True, text=True, check=False)
+    assert (tmp_path / "output").read_text() == chosen, done.stderr
+    assert (done.returncode == 0) == bool(chosen)
+    for job in AZURE:
+        (checkout,) = [one for one in JOBS[job]["steps"] if one.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["ref"] == "${{ needs.choose.outputs.commit }}"
+    (download,) = [
+        one for one in JOBS["deploy"]["steps"] if one.get("uses", "").startswith("actions/download-artifact@")
+    ]
+    assert download["with"]["run-id"] == "${{ needs.choose.outputs.run }}"
+
+
+GH = """
+import json, os, re, sys
+run = json.loads(os.environ["ANSWER"])
+assert sys.argv[1:3] == ["api", "repos/organisation/name/actions/runs/77"], sys.argv
+query = sys.argv[sys.argv.index("--jq") + 1]
+def value(path):
+    found = run
+    for name in path.split("."):
+        found = found[name]
+    return found
+conditions = re.findall(r'\\.([a-z_.]+) (==|!=) ("[^"]*"|env\\.[A-Z_]+)', query)
+assert len(conditions) == 4, query
+good = all((value(path) == (os.environ[given[4:]] if given.startswith("env.") else json.loads(given))) == (sign == "==")
+           for path, sign, given in conditions)
+print(run["head_sha"] if good else "", end="")
+"""
+"""Answers with the run's commit where it fits the conditions of the query, as gh and its jq do."""
 
 
 def test_no_deployment_overtakes_or_kills_another() -> None:
@@ -55,12 +137,12 @@ def test_no_deployment_overtakes_or_kills_another() -> None:
 
 def test_rights_are_what_each_job_needs() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
-    for name, job in JOBS.items():
-        expected = {"contents": "read", "id-token": "write"} if name in AZURE else None
-        assert job.get("permissions") == expected, name
+    azure = {"contents": "read", "id-token": "write"}
+    expected = {"choose": {"actions": "read"}, "what-if": azure, "deploy": {"actions": "read", **azure}}
+    assert {name: job["permissions"] for name, job in JOBS.items() if "permissions" in job} == expected
     checkouts = [step for step in steps() if step.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == len(JOBS)
-    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+    assert len(checkouts) == len(JOBS) - 1
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
 def test_azure_is_signed_in_to_without_a_secret() -> None:
@@ -106,8 +188,8 @@ def test_what_is_read_of_the_templates_is_what_they_give() -> None:
 def test_the_package_is_deployed_before_its_events_are_connected() -> None:
     """The key for blob events exists only once the host has loaded the code."""
     calls = [step["run"] for step in JOBS["deploy"]["steps"] if "run" in step]
-    assert re.findall(r"(deployment group create|scripts/[a-z_]+\.sh)", "".join(calls)) == [
-        "deployment group create",
+    assert re.findall(r"scripts/[a-z_]+\.sh", "".join(calls)) == [
+        "scripts/deploy_infrastructure.sh",
         "scripts/deploy_package.sh",
         "scripts/connect_event_grid.sh",
     ]

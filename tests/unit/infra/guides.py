@@ -39,11 +39,15 @@ def blocks(text: str) -> list[str]:
 
 
 def run_with_az(script: str, answers: Mapping[str, str], folder: Path) -> list[list[str]]:
-    """Run a script in a shell; return the arguments of each call of `az`. It answers by how a command begins."""
-    az = folder / "bin" / "az"
+    """Run a script in a shell; return the arguments of each call of `az`, and of `gh`.
+
+    Both answer by how a command begins.
+    """
+    az, gh = folder / "bin" / "az", folder / "bin" / "gh"
     az.parent.mkdir()
-    az.write_text(_AZ)
-    az.chmod(0o755)
+    for tool in (az, gh):
+        tool.write_text(_AZ)
+        tool.chmod(0o755)
     (folder / "answers.json").write_text(json.dumps(answers))
     environment = {**os.environ, "PATH": f"{az.parent}:{os.environ['PATH']}", "FAKE_AZ": str(folder)}
     done = subprocess.run(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.access.routes import ROUTES
 from shared.adapters.settings import Settings
 from shared.adapters.settings.secret_settings import SECRETS
 from shared.adapters.vault_names import vault_name
@@ -36,10 +37,12 @@ def test_commands_can_be_pasted(guide: str, number: int, block: str) -> None:
     assert not re.search(r"<[a-z ]+>", re.sub(r"\"[^\"]*\"|'[^']*'", "", block)), f"{guide}, block {number}"
 
 
-def test_github_s_applications_get_the_roles_that_the_text_promises(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["repo:organisation/name", "repo:organisation@123456/name@456789"])
+def test_github_s_applications_get_the_roles_that_the_text_promises(tmp_path: Path, prefix: str) -> None:
     """Each its own: the plan may ask what would change, and write nothing."""
     (script,) = blocks(section("github-actions.md", "Set it up once"))
     answers = {
+        "api repos/organisation/name/actions/oidc/customization/sub": prefix,
         "group show": "/subscriptions/s/resourceGroups/rg-dsif-prod",
         "ad app create --display-name integration-hub-production-plan": "the-plan",
         "ad app create --display-name integration-hub-production --query": "the-deployment",
@@ -72,9 +75,16 @@ def test_github_s_applications_get_the_roles_that_the_text_promises(tmp_path: Pa
         if call[:3] == ["ad", "app", "federated-credential"]
     ]
     assert subjects == [
-        "repo:organisation/name:environment:production-plan",
-        "repo:organisation/name:environment:production",
+        f"{prefix}:environment:production-plan",
+        f"{prefix}:environment:production",
     ]
+
+
+def test_a_subject_that_github_does_not_tell_is_not_guessed(tmp_path: Path) -> None:
+    """Entra ID would refuse every deployment by one that is wrong."""
+    (script,) = blocks(section("github-actions.md", "Set it up once"))
+    with pytest.raises(AssertionError, match="run gh auth login"):
+        run_with_az(script, {"group show": "/subscriptions/s"}, tmp_path)
 
 
 @pytest.mark.parametrize("path", ["docs/deploy.md", ".github/workflows/hub.yml"])
@@ -128,6 +138,21 @@ def test_the_costs_count_every_timer_and_every_rule() -> None:
     assert f"every minute: one, {60 * 24 * 30:,} a month; every five minutes: two, {2 * 12 * 24 * 30:,}" in costs
     rules = [len(variable("alerts", f"modules/{kind}-alerts.bicep")) for kind in ("log", "metric")]
     assert [int(found) for found in re.findall(r"(\d+) (?:log|metric) rules", costs)] == rules
+
+
+def test_each_price_has_its_source() -> None:
+    rows = [row for row in section("deploy.md", "What it costs").splitlines() if re.search(r"[0-9]\.[0-9]", row)]
+    assert len(rows) == 8
+    assert [row for row in rows if "https://azure.microsoft.com/pricing/" not in row and "same page" not in row] == []
+
+
+def test_what_a_timer_did_not_do_can_be_done_by_hand() -> None:
+    """Restarting the app does not always bring a timer back."""
+    (table,) = re.findall(r"### Timers that stand still\n(.*?)\n## ", text_of("alerts.md"), re.DOTALL)
+    by_hand = re.findall(r"^\| `(\w+)` \| `\$HUB/api/([\w/-]+)`", table, re.MULTILINE)
+    assert {name for name, _ in by_hand} <= triggers("timerTrigger").keys()
+    assert {path for _, path in by_hand} <= {route.path for route in ROUTES if route.method == "POST"}
+    assert "support ticket" in table
 
 
 def test_every_provider_of_a_resource_is_registered() -> None:

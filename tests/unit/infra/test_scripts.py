@@ -40,6 +40,10 @@ if sys.argv[1:4] == ["ad", "sp", "show"] and "--query" in sys.argv:
     print("a-role" if "appRoles" in " ".join(sys.argv) else "the-hub")
 if sys.argv[1] == "rest" and "--query" in sys.argv:
     print(os.environ.get("ALREADY", "0") if "appRoleAssignedTo" in " ".join(sys.argv) else "an-app")
+if sys.argv[1:3] == ["deployment", "group"] and "OUTPUTS" in os.environ:
+    if sys.argv[3] == "show" and "NO_DEPLOYMENT" in os.environ:
+        sys.exit(3)
+    print(os.environ["WHAT_IF" if sys.argv[3] == "what-if" else "OUTPUTS"])
 if os.environ.get("AZ_FAILS") and "set" in sys.argv:
     sys.exit(3)
 """
@@ -125,6 +129,53 @@ def test_an_app_without_code_is_told_of(run: Run, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "is the code deployed" in done.stderr
     assert ["deployment", "group", "create"] not in [call[:3] for call in calls(tmp_path)]
+
+
+OUTPUTS = {"appName": {"type": "String", "value": "func-1"}, "hubUrl": {"type": "String", "value": "https://func-1"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "deployed"),
+    [
+        ({"changes": [{"changeType": "NoChange"}, {"changeType": "Ignore"}, {"changeType": "NoEffect"}]}, False),
+        ({"changes": [{"changeType": "NoChange"}, {"changeType": "Modify"}]}, True),
+        ({"changes": [{"changeType": "Create"}]}, True),
+        ({"changes": [{"changeType": "Unsupported"}]}, True),
+        ({"changes": [], "potentialChanges": [{"changeType": "Create"}]}, True),
+        ({"changes": [], "potentialChanges": None, "diagnostics": [{"code": "NestedDeploymentShortCircuited"}]}, True),
+    ],
+    ids=["the same", "changed", "new", "what-if cannot tell", "perhaps", "not looked at"],
+)
+def test_templates_are_deployed_where_they_change_anything(
+    run: Run, tmp_path: Path, answer: dict[str, object], deployed: bool
+) -> None:
+    """Each deployment restarts the app: with RollingUpdate, the code that follows would update beside it."""
+    given = {"WHAT_IF": json.dumps(answer), "OUTPUTS": json.dumps(OUTPUTS)}
+    done = run("deploy_infrastructure.sh", "rg", "a.bicepparam", **given)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "appName=func-1\nhubUrl=https://func-1\n"
+    asked = [call[2] for call in calls(tmp_path)]
+    assert asked == ["what-if", "create" if deployed else "show"]
+    assert all(
+        call[call.index("--parameters") + 1] == "a.bicepparam" for call in calls(tmp_path) if "--parameters" in call
+    )
+
+
+def test_templates_that_were_never_deployed_are(run: Run, tmp_path: Path) -> None:
+    """Of a deployment by azd there is none of that name."""
+    done = run(
+        "deploy_infrastructure.sh", "rg", WHAT_IF='{"changes": []}', OUTPUTS=json.dumps(OUTPUTS), NO_DEPLOYMENT="1"
+    )
+    assert done.returncode == 0, done.stderr
+    assert [call[2] for call in calls(tmp_path)] == ["what-if", "show", "create"]
+    assert done.stdout == "appName=func-1\nhubUrl=https://func-1\n"
+
+
+def test_templates_that_what_if_refuses_are_not_deployed(run: Run, tmp_path: Path) -> None:
+    done = run("deploy_infrastructure.sh", "rg", WHAT_IF="", OUTPUTS=json.dumps(OUTPUTS))
+    assert done.returncode != 0
+    assert [call[2] for call in calls(tmp_path)] == ["what-if"]
+    assert done.stdout == ""
 
 
 def test_the_registration_has_the_roles_and_scopes_of_the_code() -> None:

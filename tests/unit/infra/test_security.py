@@ -181,8 +181,7 @@ def test_the_vault_keeps_what_is_deleted_and_asks_entra() -> None:
 
 
 def test_the_app_is_deployed_from_a_container_by_identity() -> None:
-    (site,) = resources("Microsoft.Web/sites")
-    config = site["properties"]["functionAppConfig"]
+    config = variable("config", "modules/function-app.bicep")
     assert config["runtime"] == {"name": "python", "version": "3.13"}
     assert config["deployment"]["storage"]["authentication"]["type"] == "UserAssignedIdentity"
     container = config["deployment"]["storage"]["value"].rpartition("}")[2]
@@ -259,7 +258,7 @@ def test_the_key_of_the_webhook_is_looked_up_where_it_is_used() -> None:
 def test_a_private_network_closes_everything_that_holds_data() -> None:
     groups = re.findall(r"privateNetwork \? \[ (.+?) \]", (INFRA / "main.bicep").read_text())
     assert groups == ["'blob', 'queue', 'table', 'vault', 'namespace'"]
-    assert set(variable("zones", "modules/network.bicep")) == {"blob", "queue", "table", "vault", "namespace"}
+    assert set(variable("zoneNames", "modules/network.bicep")) == {"blob", "queue", "table", "vault", "namespace"}
     (network,) = resources("Microsoft.Network/virtualNetworks")
     app = network["properties"]["subnets"][0]
     assert app["properties"]["delegations"][0]["properties"]["serviceName"] == "Microsoft.App/environments"
