@@ -10,7 +10,7 @@ from shared.incentives.calculation import Calculation, Change, Kind, State, hist
 from shared.incentives.calculation_id import ids_of_employee, period_of_id
 from shared.kernel.clock import from_iso
 from shared.kernel.errors import NotFound
-from shared.kernel.keys import AFTER, join_key
+from shared.kernel.keys import join_key, span_of
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.row_changes import change_rows
 from shared.kernel.table import Page, Table, Value
@@ -50,8 +50,8 @@ class CalculationStore:
 
     def of_employee(self, period: str, employee_id: str) -> list[Calculation]:
         """Return the calculations of an employee in a period."""
-        first, last = ids_of_employee(period, employee_id)
-        rows = self._table.query(self._partition(period), key_from=first, key_before=last + AFTER)
+        first, before = span_of(ids_of_employee(period, employee_id))
+        rows = self._table.query(self._partition(period), key_from=first, key_before=before)
         found = (_calculation(row.key, row.values) for row in rows)
         return [one for one in found if one.employee_id == employee_id]
 

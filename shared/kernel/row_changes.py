@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from shared.kernel.errors import Busy
-from shared.kernel.keys import AFTER
+from shared.kernel.keys import span_of
 from shared.kernel.table import (
     MAX_OPERATIONS,
     Insert,
@@ -57,7 +57,8 @@ def change_rows(
     """
     if not keys:
         return {}
-    rows = {row.key: row for row in table.query(partition, key_from=min(keys), key_before=max(keys) + AFTER)}
+    first, before = span_of(keys)
+    rows = {row.key: row for row in table.query(partition, key_from=first, key_before=before)}
     pending: list[tuple[str, Row | None, Values]] = []
     for key in keys:
         row = rows.get(key)

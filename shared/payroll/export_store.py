@@ -12,7 +12,7 @@ from typing import Any
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import newest_first
-from shared.kernel.keys import AFTER, join_key
+from shared.kernel.keys import end_of_prefix, join_key
 from shared.kernel.table import Insert, Page, Row, RowExists, Table, Value
 from shared.payroll.export import ControlTotals, Export, ExportStatus, Step
 
@@ -58,19 +58,21 @@ class ExportStore:
     def of_period(self, period: str) -> list[Export]:
         """Return the exports of a period in their order."""
         prefix = join_key("period", period, "")
-        turns = self._table.query(self._tenant, key_from=prefix, key_before=prefix + AFTER)
+        turns = self._table.query(self._tenant, key_from=prefix, key_before=end_of_prefix(prefix))
         return [self.get(str(row.values["exportId"])) for row in turns]
 
     def page(self, size: int, position: str | None) -> Page:
         """Return a page of rows, newest first; `exports_of` reads them."""
         prefix = join_key("export", "")
-        return self._table.page(self._tenant, size=size, position=position, key_from=prefix, key_before=prefix + AFTER)
+        return self._table.page(
+            self._tenant, size=size, position=position, key_from=prefix, key_before=end_of_prefix(prefix)
+        )
 
     def running(self) -> list[Export]:
         """Return the exports that are not finished."""
         prefix = join_key("export", "")
         equal = {"status": ExportStatus.RUNNING.value}
-        rows = self._table.query(self._tenant, key_from=prefix, key_before=prefix + AFTER, equal=equal)
+        rows = self._table.query(self._tenant, key_from=prefix, key_before=end_of_prefix(prefix), equal=equal)
         return [_export(row) for row in rows]
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from shared.kernel.clock import Clock
 from shared.kernel.errors import Busy, TooLarge
 from shared.kernel.identifiers import NewId
-from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.keys import end_of_prefix, join_key, split_key
 from shared.kernel.table import Insert, Operation, Replace, Row, RowChanged, RowExists, Table, Value
 from shared.provisioning.attributes import EXTERNAL_ID, USER_NAME
 from shared.provisioning.graph_pages import ENABLED, MAX_OBJECT_ID, Entry, Removal
@@ -76,7 +76,7 @@ class GraphUsers:
 
     def unseen(self, since: str) -> tuple[list[str], int]:
         """Return the objects that are not deleted and were not seen in a turn from `since` on; and how many are not."""
-        rows = self._table.query(self._tenant, key_from=_PREFIX, key_before=_PREFIX + AFTER)
+        rows = self._table.query(self._tenant, key_from=_PREFIX, key_before=end_of_prefix(_PREFIX))
         there = [known for row in rows if not (known := _read(row)).gone]
         return [known.object_id for known in there if known.turn < since], len(there)
 

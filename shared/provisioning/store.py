@@ -25,7 +25,7 @@ from hashlib import sha256
 
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import TooLarge
-from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.keys import end_of_prefix, join_key, split_key
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import (
     Delete,
@@ -86,13 +86,13 @@ class ResourceStore:
             found = [str(row.values["id"])] if row else []
         else:
             prefix = _index(attribute, value, "")
-            rows = self._table.query(self._tenant, key_from=prefix, key_before=prefix + AFTER)
+            rows = self._table.query(self._tenant, key_from=prefix, key_before=end_of_prefix(prefix))
             found = [str(row.values["id"]) for row in rows]
         yield from (one for resource_id in found if (one := self.find(resource_id)))
 
     def ids(self) -> list[str]:
         """Return all IDs, oldest first."""
-        rows = self._table.query(self._tenant, key_from=_PREFIX, key_before=_PREFIX + AFTER, select=["version"])
+        rows = self._table.query(self._tenant, key_from=_PREFIX, key_before=end_of_prefix(_PREFIX), select=["version"])
         return [split_key(row.key)[1] for row in rows]
 
     def all(self, first_id: str = "") -> Iterator[Stored]:
@@ -101,7 +101,7 @@ class ResourceStore:
         key_from = _PREFIX + join_key(first_id)
         while True:
             page = self._table.page(
-                self._tenant, size=_PAGE, position=position, key_from=key_from, key_before=_PREFIX + AFTER
+                self._tenant, size=_PAGE, position=position, key_from=key_from, key_before=end_of_prefix(_PREFIX)
             )
             yield from map(_stored, page.rows)
             position = page.next_position

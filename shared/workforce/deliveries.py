@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import from_iso, to_iso
-from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.keys import end_of_prefix, join_key, split_key
 from shared.kernel.table import Insert, Row, RowChanged, RowExists, Table, Value
 
 BUCKETS = 16
@@ -81,7 +81,7 @@ class DeliveryStore:
         """Yield the deliveries that have waited since before an instant; each is given time from now on."""
         prefix = join_key("pending", "")
         for bucket in range(BUCKETS):
-            for row in self._table.query(self._bucket(bucket), key_from=prefix, key_before=prefix + AFTER):
+            for row in self._table.query(self._bucket(bucket), key_from=prefix, key_before=end_of_prefix(prefix)):
                 if from_iso(str(row.values["receivedAt"])) >= before:
                     continue
                 try:
@@ -96,7 +96,7 @@ class DeliveryStore:
         prefix = join_key("delivery", "")
         for bucket in range(BUCKETS):
             rows = self._table.query(
-                self._bucket(bucket), key_from=prefix, key_before=prefix + AFTER, equal={"review": True}
+                self._bucket(bucket), key_from=prefix, key_before=end_of_prefix(prefix), equal={"review": True}
             )
             for row in rows:
                 yield self._delivery(row)

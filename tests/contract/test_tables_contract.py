@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.keys import end_of_prefix, join_key, span_of, split_key, storage_order
 from shared.kernel.table import (
     Delete,
     Insert,
@@ -210,10 +210,42 @@ def test_a_query_is_bounded_by_keys_and_partition(table: Table) -> None:
     table.transact("p", [Put(key, {}) for key in ["a", "b|1", "b|2", "b|2x", "c", "d'e"]])
     table.put("other", "b|1", {})
     assert keys(table, key_from="b|1", key_before="b|2") == ["b|1"]
-    assert keys(table, key_from="b|", key_before="b|" + AFTER) == ["b|1", "b|2", "b|2x"]
+    assert keys(table, key_from="b|", key_before=end_of_prefix("b|")) == ["b|1", "b|2", "b|2x"]
     assert keys(table, key_from="d'", key_before="d''") == []
     assert keys(table, key_from="d'") == ["d'e"]
     assert keys(table, "x' or PartitionKey ne 'x") == []
+
+
+ODD_IDS = (
+    "E",
+    "E\ud7ff",
+    "E\U0001f600",
+    "E\U0010ffff",
+    "E\ue000",
+    "E\uff01",
+    "E\uffff",
+    "E\uffffx",
+    "\uffff",
+    "\U0001f600",
+)
+
+
+def test_a_range_ends_after_every_character_that_an_identifier_can_hold(table: Table) -> None:
+    """Text in Python is sorted by code points, rows by UTF-16 units: U+1F600 lies before U+FF01."""
+    table.transact("p", [Insert(join_key("run", name, "1"), {}) for name in ODD_IDS])
+    table.insert("p", join_key("ruo"), {})
+    every = sorted((join_key("run", name, "1") for name in ODD_IDS), key=storage_order)
+    prefix = join_key("run", "")
+    assert keys(table, key_from=prefix, key_before=end_of_prefix(prefix)) == every
+    first, before = span_of(every)
+    assert keys(table, key_from=first, key_before=before) == every
+    for name in ODD_IDS:
+        own = join_key("run", name, "")
+        assert keys(table, key_from=own, key_before=end_of_prefix(own)) == [own + "1"]
+        first, before = span_of([own + "1"])
+        assert keys(table, key_from=first, key_before=before) == [own + "1"]
+    prefix = join_key("run", "E")
+    assert keys(table, key_from=prefix, key_before=end_of_prefix(prefix)) == every[:-2]
 
 
 def test_a_query_selects_by_equal_cells(table: Table) -> None:

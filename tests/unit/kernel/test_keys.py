@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.kernel.keys import AFTER, MAX_KEY_CHARACTERS, join_key, split_key
+from shared.kernel.keys import MAX_KEY_CHARACTERS, end_of_prefix, join_key, span_of, split_key, storage_order
 
 PARTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=4)
 
@@ -28,12 +28,39 @@ def test_a_key_holds_nothing_that_azure_forbids(parts: list[str]) -> None:
     assert key.count("|") == len(parts) - 1
 
 
-@given(PARTS, st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0xFFFE), max_size=20))
-def test_a_prefix_scan_takes_all_that_begins_with_the_prefix(parts: list[str], last: str) -> None:
-    prefix = join_key(*parts, "")
-    key = join_key(*parts, last)
-    units = [text.encode("utf-16-be") for text in (prefix, key, prefix + AFTER)]
-    assert units[0] <= units[1] < units[2]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+AT_A_BORDER = st.sampled_from(["\ud7ff", "\U00010000", "\U0001f600", "\U0010ffff", "\ue000", "\uffff", "|", "z"])
+
+
+@given(TEXT | AT_A_BORDER, TEXT, AT_A_BORDER | st.just(""))
+def test_a_prefix_scan_takes_all_that_begins_with_the_prefix_and_nothing_else(
+    start: str, other: str, last: str
+) -> None:
+    prefix = f"p{start}{last}"
+    before = storage_order(end_of_prefix(prefix))
+    assert storage_order(prefix) < before
+    for key in (
+        prefix + other,
+        prefix + last + other,
+        prefix + "\uffff" + other,
+        other,
+        f"p{other}",
+        f"p{start}{other}",
+    ):
+        inside = storage_order(prefix) <= storage_order(key) < before
+        assert inside == key.startswith(prefix)
+
+
+@pytest.mark.parametrize("prefix", ["", "\uffff"])
+def test_a_prefix_that_nothing_can_follow_bounds_no_scan(prefix: str) -> None:
+    with pytest.raises(ValueError, match="something can follow"):
+        end_of_prefix(prefix)
+
+
+@given(st.lists(TEXT | AT_A_BORDER, min_size=1, max_size=8))
+def test_a_span_holds_all_of_its_keys(keys: list[str]) -> None:
+    first, before = span_of(keys)
+    assert all(storage_order(first) <= storage_order(key) < storage_order(before) for key in keys)
 
 
 def test_a_key_that_is_too_long_is_refused() -> None:
