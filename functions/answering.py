@@ -33,7 +33,8 @@ from shared.kernel.errors import (
     TooLarge,
     Unauthenticated,
 )
-from shared.kernel.field_problems import refused_body
+from shared.kernel.field_problems import refused_body, unreadable_body
+from shared.kernel.strict_json import NotJson, read_model
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +91,9 @@ class ApiRequest:
     def body(self, model: type[Model]) -> Model:
         """Return the JSON body as a model, an absent one as `{}`. InvalidRequest names each wrong field."""
         try:
-            return model.model_validate_json(self.http.get_body() or b"{}")
+            return read_model(model, self.http.get_body() or b"{}")
+        except NotJson as error:
+            raise unreadable_body("the request", error) from None
         except ValidationError as error:
             raise refused_body("the request", error) from None
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from shared.adapters.http_errors import error_of
-from shared.adapters.http_json import read_json
+from shared.adapters.http_json import read_answer
 from shared.adapters.http_wire import Wire, WireAnswer, WireRequest
 from shared.adapters.oauth import MAX_TOKEN_BODY, ClientSettings, Granted, granted, refusal_of
 from shared.kernel.clock import Clock
@@ -98,7 +98,7 @@ class _MsalHttp:
         if not is_answer(answer):
             if error := error_of(self._partner, request.label, answer, self._clock):
                 raise error
-            read_json(self._partner, request.label, answer)
+            read_answer(self._partner, request.label, answer)
         return _Response(answer)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from shared.adapters.http_errors import error_of
-from shared.adapters.http_json import read_json
+from shared.adapters.http_json import read_answer
 from shared.adapters.http_redirects import FOLLOWED, MAX_REDIRECTS, origin_of, redirected
 from shared.adapters.http_wire import MAX_BODY, Wire, WireAnswer, WireRequest
 from shared.adapters.logs import current_correlation_id
@@ -152,8 +152,11 @@ class PartnerClient:
         check: Callable[[Any], object] | None = None,
         max_body: int = MAX_BODY,
     ) -> Any:  # noqa: ANN401 - JSON
-        """Return the parsed answer of a GET, numbers with decimals as Decimal. `check` sees it inside the retry."""
-        return self.request_json(Call("GET", path, params or {}, max_body=max_body), check=check).json
+        """Return the parsed answer of a GET, numbers with decimals as Decimal. `check` sees it inside the retry.
+
+        An item of a list at the top level that has no one meaning (a name twice, NaN) is an Unreadable.
+        """
+        return self.request_json(Call("GET", path, params or {}, max_body=max_body), check=check, items=True).json
 
     def post_json(self, path: str, content: object, *, idempotency_key: str, max_body: int = MAX_BODY) -> Any:  # noqa: ANN401 - JSON
         """Send JSON under an idempotency key, return the parsed answer."""
@@ -176,12 +179,12 @@ class PartnerClient:
         call = Call("POST", path, headers=headers, body=body, idempotency_key=idempotency_key, accept=accept)
         return self.request_json(call, check=check).json
 
-    def request_json(self, call: Call, *, check: Callable[[Any], object] | None = None) -> Answer:
-        """Send a call whose answer must be JSON; it stands in the answer's `json`."""
+    def request_json(self, call: Call, *, check: Callable[[Any], object] | None = None, items: bool = False) -> Answer:
+        """Send a call whose answer must be JSON; it stands in the answer's `json`. `items` as in `get_json`."""
         parsed: list[Any] = []
 
         def read(answer: WireAnswer) -> None:
-            parsed[:] = [read_json(self._adapter_id, call.label, answer)]
+            parsed[:] = [read_answer(self._adapter_id, call.label, answer, items=items)]
             if check:
                 check(parsed[0])
             if call.check:

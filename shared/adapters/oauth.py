@@ -1,6 +1,5 @@
 """Access tokens for partners: OAuth 2.0 client credentials (RFC 6749, 4.4; INC-02), one fetch for all threads."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from shared.adapters.http_errors import error_of
-from shared.adapters.http_json import read_json
+from shared.adapters.http_json import read_answer
 from shared.adapters.http_wire import Wire, WireAnswer, WireRequest
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.errors import (
@@ -21,6 +20,7 @@ from shared.kernel.errors import (
     MalformedResponse,
 )
 from shared.kernel.secret import Secret
+from shared.kernel.strict_json import NotJson, read_json
 
 _DEFAULT_LIFE = 300.0
 _LONGEST_LIFE = 24 * 3600.0
@@ -156,7 +156,7 @@ class FormGrant:
         answer = self._wire.send(request, max_body=MAX_TOKEN_BODY)
         if error := settings.refused(refusal_of(answer)) or error_of(self._partner, request.label, answer, self._clock):
             raise error
-        return granted(self._partner, read_json(self._partner, request.label, answer))
+        return granted(self._partner, read_answer(self._partner, request.label, answer))
 
 
 Grant = Callable[[str, ClientSettings, Wire, Clock], Callable[[str], Granted]]
@@ -214,7 +214,7 @@ def refusal_of(answer: WireAnswer) -> str:
     if answer.status not in (400, 401, 403):
         return ""
     try:
-        content = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        content = read_json(answer.body)
+    except NotJson:
         return ""
     return str(content.get("error", "")) if isinstance(content, dict) else ""

@@ -1,19 +1,20 @@
 """Files dropped into `calculations-inbox`: a CSV with a header, or JSON lines (INC-41)."""
 
 import csv
-import io
 import json
 import logging
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.post import Known, Posted, post, shown
 from shared.kernel.blob import MAX_FILE_BYTES, BlobInfo, BlobMissing
+from shared.kernel.csv_rows import CsvHeader, CsvRow, LacksColumns, MalformedCsv, read_header, rows_of
 from shared.kernel.dropped_file import now_or_by_message
 from shared.kernel.errors import DataRefused
 from shared.kernel.message import send_message
+from shared.kernel.strict_json import NotJson, read_json_item
+from shared.kernel.text_file import Malformed, NotUtf8, decoded, text_lines
 
 _log = logging.getLogger(__name__)
 
@@ -54,53 +55,72 @@ def take_in_file_now(context: IncentiveContext, name: str) -> int:
     return len(results) - len(refused)
 
 
-def read_records(name: str, content: bytes) -> list[Mapping[str, Any]]:
-    """Read the records of a file by its ending: `.csv`, else JSON lines. DataRefused names the line."""
+def read_records(name: str, content: bytes) -> list[object]:
+    """Read the records of a file by its ending: `.csv`, else JSON lines. DataRefused names the line.
+
+    A line of JSON that has no one meaning (a name twice, NaN) is an Unreadable.
+    """
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataRefused(f"the file is not UTF-8: byte {error.start}") from None
-    records = _csv(text) if name.lower().endswith(".csv") else _json_lines(text)
+        lines = list(text_lines([content]))
+        records = _csv(lines) if name.lower().endswith(".csv") else _json_lines(lines)
+    except LacksColumns as error:
+        raise DataRefused(f"line 1: the header lacks {', '.join(error.missing)}{error.hint}") from None
+    except MalformedCsv as error:
+        raise DataRefused(f"line {error.line}: {error.reason}") from None
+    except NotUtf8 as error:
+        raise DataRefused(f"the file is not UTF-8: byte {error.byte}") from None
+    except Malformed as error:
+        raise DataRefused(f"the file {error}") from None
+    except (csv.Error, ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
+        raise DataRefused(f"the file cannot be read: {type(error).__name__}: {error}") from None
     if len(records) > _MAX_RECORDS:
         raise DataRefused(f"the file has {len(records)} records, at most {_MAX_RECORDS} are accepted")
     return records
 
 
-def _csv(text: str) -> list[Mapping[str, Any]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="beyond the header", strict=True)
-    try:
-        missing = {"id", "employeeId", "period", "gross", "net"} - set(reader.fieldnames or ())
-        if missing:
-            raise DataRefused(f"line 1: the header lacks {', '.join(sorted(missing))}")
-        # An empty cell is an absent field; what a row has beyond the header is refused with it.
-        return [{key: value for key, value in row.items() if value not in ("", None)} for row in reader]
-    except csv.Error as error:
-        raise DataRefused(f"line {reader.line_num + 1}: {error}") from None
+def _csv(lines: list[bytes]) -> list[object]:
+    rows = rows_of(lines)
+    header = read_header(rows, _COLUMNS)
+    return [_fields(header, row) for row in rows]
 
 
-def _json_lines(text: str) -> list[Mapping[str, Any]]:
-    records = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
+def _fields(header: CsvHeader, row: CsvRow) -> dict[str, Any]:
+    """Return the cells by name. An empty one is an absent field; what is beyond the header is refused with its row."""
+    cells = header.cells_of(row)
+    named = {name: cell for name, cell in zip(header.names, cells, strict=False) if cell != ""}
+    beyond = [cell for name, cell in zip(header.names, cells, strict=False) if not name and cell]
+    beyond += cells[len(header.names) :]
+    named.pop("", None)
+    return named | ({"beyond the header": beyond} if beyond else {})
+
+
+def _json_lines(lines: list[bytes]) -> list[object]:
+    records: list[object] = []
+    offset = 0
+    for number, line in enumerate(lines, 1):
+        text = decoded(line, offset).strip()
+        offset += len(line)
+        if text:
             try:
-                records.append(_with_exact_amounts(json.loads(line), line))
-            except (ValueError, ArithmeticError, RecursionError):
+                records.append(_with_exact_amounts(read_json_item(text), text))
+            except NotJson:
                 raise DataRefused(f"line {number} is no JSON: the file must be JSON lines, or end in .csv") from None
     return records
 
 
-def _with_exact_amounts(record: Any, line: str) -> Any:  # noqa: ANN401 - any JSON
+def _with_exact_amounts(record: object, text: str) -> object:
     """Return a record whose amounts are as they were written: a float may have lost their cents."""
-    if isinstance(record, dict) and any(isinstance(record.get(name), float) for name in _AMOUNTS):
-        exact = json.loads(line, parse_float=Decimal)
-        return record | {name: exact[name] for name in _AMOUNTS if name in exact}
-    return record
+    if not isinstance(record, dict):
+        return record
+    plain: dict[str, Any] = json.loads(text)
+    return plain | {name: record[name] for name in _AMOUNTS if name in record}
 
 
 _AMOUNTS = ("gross", "net")
+_COLUMNS = ("employeeId", "gross", "id", "net", "period")
 
 
-def _in_portions(context: IncentiveContext, records: list[Mapping[str, Any]], by: str) -> list[Posted]:
+def _in_portions(context: IncentiveContext, records: list[object], by: str) -> list[Posted]:
     known = Known(context, many=len(records) > _FEW)
     return [
         Posted(start + result.number, result.external_id, result.outcome)

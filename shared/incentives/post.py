@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from shared.incentives.calculation import Action, Calculation, Kind, State
 from shared.incentives.calculation_id import calculation_id
@@ -15,21 +15,16 @@ from shared.incentives.decide import Outcome
 from shared.kernel.errors import CallerError, Conflict, InvalidRequest
 from shared.kernel.field_problems import field_problems
 from shared.kernel.money import parse_amount, to_minor
+from shared.kernel.outside_identifier import OutsideIdentifier, undamaged
+from shared.kernel.partner_body import PartnerBody
 from shared.kernel.pay_period import PayPeriod, parse_period, period_of
+from shared.kernel.strict_json import Unreadable
 
 _MOST = 10**13
 """Minor units; a larger amount is a mistake."""
 
 _MOST_BREAKDOWN = 28_000
 """Bytes of a breakdown as JSON."""
-
-
-def _unicode(text: str) -> str:
-    text.encode()  # JSON can hold halves of a surrogate pair; UnicodeEncodeError is a ValueError
-    return text
-
-
-Identifier = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_unicode)]
 
 
 def _minor(value: object) -> int:
@@ -59,18 +54,18 @@ def _breakdown(content: dict[str, JsonValue]) -> dict[str, JsonValue]:
 Amount = Annotated[int, BeforeValidator(_minor)]
 
 
-class PostedCalculation(BaseModel):
+class PostedCalculation(PartnerBody):
     """`{id, employeeId, period, gross, net, currency, planVersion, breakdown}`; the ID is the one it has elsewhere."""
 
     model_config = ConfigDict(extra="forbid")
 
-    id: Identifier
-    employeeId: Identifier  # noqa: N815 - JSON is camelCase
+    id: OutsideIdentifier
+    employeeId: OutsideIdentifier  # noqa: N815 - JSON is camelCase
     period: Annotated[str, BeforeValidator(_period)]
     gross: Amount
     net: Amount
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
-    planVersion: Annotated[str, Field(max_length=128), AfterValidator(_unicode)] = ""  # noqa: N815
+    planVersion: Annotated[str, Field(max_length=128), AfterValidator(undamaged)] = ""  # noqa: N815
     breakdown: Annotated[dict[str, JsonValue], AfterValidator(_breakdown)] = Field(default_factory=dict)
 
 
@@ -132,6 +127,8 @@ def _shown_id(record: object) -> str:
 
 
 def _read(context: IncentiveContext, known: Known, record: object, by: str) -> Calculation:
+    if isinstance(record, Unreadable):
+        raise InvalidRequest(f"{record.field or 'record'}: the record {record.reason}")
     try:
         given = PostedCalculation.model_validate(record)
     except ValidationError as error:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shared.kernel.errors import FieldProblem, InvalidRequest
+from shared.kernel.strict_json import NotJson
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -141,6 +142,12 @@ def refused_body(what: str, error: "ValidationError", *, inside: str = "") -> In
         for one in field_problems(error)
     )
     return InvalidRequest(f"{what} is not valid: {problems[0].field}: {problems[0].message}", problems)
+
+
+def unreadable_body(what: str, error: NotJson) -> InvalidRequest:
+    """Return the refusal of a body that is no JSON, or has no one meaning."""
+    problem = FieldProblem(error.field or "body", str(error))
+    return InvalidRequest(f"{what} is not valid: {problem.field}: {problem.message}", (problem,))
 
 
 def field_problems(error: "ValidationError", *, most: int = 50) -> tuple[FieldProblem, ...]:

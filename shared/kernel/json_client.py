@@ -10,6 +10,7 @@ class JsonReader(Protocol):
     def get_json(self, path: str, params: Mapping[str, str], *, check: Callable[[Any], object] | None = None) -> Any:  # noqa: ANN401 - JSON
         """Return the parsed answer, numbers with decimals as Decimal.
 
+        An item of a list at the top level that has no one meaning (a name twice, NaN) is a `strict_json.Unreadable`.
         `check` looks at the answer inside the retry: a MalformedResponse that it raises is retried as any other.
         """
         ...

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from shared.kernel.clock import Clock, to_iso
 from shared.kernel.errors import DataRefused
+from shared.kernel.strict_json import NotJson, read_model
 
 SCHEMA_VERSION = 1
 """Of the payloads. Readers accept this one and the one before (a rolling update runs both at once)."""
@@ -55,7 +56,10 @@ class Message(BaseModel):
 def parse_message(body: bytes | str) -> Message:
     """Read a message off a queue. DataRefused when it is not our envelope."""
     try:
-        return Message.model_validate_json(body)
+        return read_model(Message, body)
+    except NotJson as error:
+        problem = f"it {error}" if error.field else "body"
+        raise DataRefused(f"not a hub message (CloudEvents 1.0 JSON): {problem}") from None
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, item["loc"])) or "body" for item in error.errors()}))
         raise DataRefused(f"not a hub message (CloudEvents 1.0 JSON): {fields}") from None

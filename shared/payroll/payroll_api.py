@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import MalformedResponse
 from shared.kernel.json_client import JsonPoster
 from shared.kernel.money import parse_amount, to_minor
+from shared.kernel.partner_body import PartnerBody
 from shared.payroll.export import ControlTotals
 
 PARTNER = "payroll"
@@ -24,21 +25,21 @@ def _minor(value: object) -> int:
     return to_minor(parse_amount(str(value)))
 
 
-class _Totals(BaseModel):
+class _Totals(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     recordCount: int = Field(ge=0)  # noqa: N815 - the partner's own names
     totalAmount: Annotated[int, BeforeValidator(_minor)]  # noqa: N815
 
 
-class _Rejected(BaseModel):
+class _Rejected(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     employeeId: str  # noqa: N815
     reason: str | None = None
 
 
-class _Answer(BaseModel):
+class _Answer(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     batchId: str  # noqa: N815
@@ -46,7 +47,7 @@ class _Answer(BaseModel):
     payrollBatchId: str  # noqa: N815
     recordsAccepted: int = Field(ge=0)  # noqa: N815
     recordsRejected: int = Field(ge=0)  # noqa: N815
-    rejectedRecords: list[_Rejected] = []  # noqa: N815
+    rejectedRecords: list[_Rejected] = Field(default_factory=list)  # noqa: N815
     controlTotals: _Totals  # noqa: N815
 
 

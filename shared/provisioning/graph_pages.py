@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import ContractBroken, MalformedResponse
+from shared.kernel.partner_body import PartnerBody
 
 PARTNER = "graph"
 START = "/users/delta"
@@ -78,20 +79,20 @@ class DeltaPage:
     complete: bool
 
 
-class _Removed(BaseModel):
+class _Removed(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     reason: str | None = None
 
 
-class _User(BaseModel):
+class _User(PartnerBody):
     model_config = ConfigDict(extra="allow")
 
     id: Annotated[str, Field(min_length=1, max_length=MAX_OBJECT_ID)]
     removed: _Removed | None = Field(default=None, alias="@removed")
 
 
-class _Answer(BaseModel):
+class _Answer(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     value: list[_User]

@@ -5,9 +5,9 @@ Names are read in any case (RFC 7643, 2.1); null and an empty list are no value 
 no schema knows is ignored.
 """
 
-import json
 from typing import Any
 
+from shared.kernel import strict_json
 from shared.provisioning.attributes import Attribute, Kind
 from shared.provisioning.refusal import ScimRefused
 
@@ -18,9 +18,9 @@ Resource = dict[str, Any]
 def read_json(body: bytes) -> dict[str, Any]:
     """Return a body that is a JSON object. ScimRefused (invalidSyntax)."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ScimRefused("invalidSyntax", "the body is not JSON in UTF-8") from None
+        found = strict_json.read_json(body)
+    except strict_json.NotJson as error:
+        raise ScimRefused("invalidSyntax", f"the body is not JSON in UTF-8 with one meaning: it {error}") from None
     if not isinstance(found, dict):
         raise ScimRefused("invalidSyntax", "the body must be a JSON object")
     return found

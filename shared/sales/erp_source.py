@@ -6,32 +6,36 @@ from contextvars import copy_context
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import MalformedResponse
 from shared.kernel.json_client import JsonReader
+from shared.kernel.partner_body import PartnerBody
+from shared.kernel.strict_json import Unreadable
 from shared.sales.digests import digest
 from shared.sales.models import RawRecord, SourcePage
 from shared.sales.sources import SourceChanged
 
 PARTNER = "erp"
+_MOST = 10**8
+"""Records or pages of a day: beyond that the total is a mistake, and each page of it would be planned."""
 
 
-class _Pagination(BaseModel):
+class _Pagination(PartnerBody):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     page: int | None = Field(default=None, ge=1)
-    totalRecords: int | None = Field(default=None, ge=0)  # noqa: N815 - the partner's own names
-    totalPages: int | None = Field(default=None, ge=0)  # noqa: N815
+    totalRecords: int | None = Field(default=None, ge=0, le=_MOST)  # noqa: N815 - the partner's own names
+    totalPages: int | None = Field(default=None, ge=0, le=_MOST)  # noqa: N815
 
 
-class _Metadata(BaseModel):
+class _Metadata(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     dataAsOf: str = ""  # noqa: N815
 
 
-class _Answer(BaseModel):
+class _Answer(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     data: list[Any]
@@ -125,4 +129,6 @@ def _refuse_wrong_page(parsed: _Answer, number: int, page_size: int) -> None:
 def _raw(line: int, fields: object) -> RawRecord:
     if isinstance(fields, dict):
         return RawRecord(line, fields)
-    return RawRecord(line, None, f"the record is not an object: {str(fields)[:200]}")
+    if isinstance(fields, Unreadable):
+        return RawRecord(line, None, fields.text, f"the record {fields.reason}", fields.field)
+    return RawRecord(line, None, str(fields)[:2000], "the record is not an object")

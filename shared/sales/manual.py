@@ -2,16 +2,18 @@
 
 from datetime import date
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import InvalidRequest
 from shared.kernel.field_problems import field_problems
+from shared.kernel.partner_body import PartnerBody
+from shared.kernel.strict_json import NotJson, read_model
 from shared.sales.context import ImportContext
 from shared.sales.runs import Trigger
 from shared.sales.start import StartRequest, start_daily_import, start_import
 
 
-class ManualInput(BaseModel):
+class ManualInput(PartnerBody):
     """What an operator may give the timer function; the store is optional."""
 
     model_config = ConfigDict(extra="forbid")
@@ -24,7 +26,9 @@ def import_by_timer(context: ImportContext, text: str) -> str:
     if text.strip() in ("", "{}"):
         return start_daily_import(context, Trigger.TIMER, "ImportErpSalesData", context.clock())
     try:
-        given = ManualInput.model_validate_json(text)
+        given = read_model(ManualInput, text)
+    except NotJson as error:
+        raise InvalidRequest(f'the input must be {{"date": "2025-01-15"}}: it {error}') from None
     except ValidationError as error:
         (first,) = field_problems(error, most=1)
         problem = f"{first.field or 'input'}: {first.message}"

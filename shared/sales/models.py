@@ -7,10 +7,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
 
 from shared.kernel.clock import plausible
 from shared.kernel.money import parse_amount
+from shared.kernel.outside_identifier import OutsideIdentifier
+from shared.kernel.partner_body import PartnerBody
 
 ALL_STORES = "*"
 """Stands for all stores, and is therefore the ID of none."""
@@ -36,7 +38,6 @@ def _whole_number(value: object) -> object:
     return int(value)
 
 
-Identifier = Annotated[str, Field(min_length=1, max_length=128)]
 Description = Annotated[str, AfterValidator(lambda text: text[:256])]
 """Kept for people to read; nothing is paid by it, so that a long one is cut and costs nobody his sale."""
 Instant = Annotated[AwareDatetime, AfterValidator(plausible)]
@@ -44,7 +45,7 @@ ExactDecimal = Annotated[Decimal, BeforeValidator(_exact_decimal)]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]
 
 
-class ErpRecord(BaseModel):
+class ErpRecord(PartnerBody):
     """One sale as the ERP sends it (INC-02); unknown extra fields are ignored.
 
     `transactionType` is optional; an ERP that sends it says explicitly what is a return.
@@ -52,10 +53,10 @@ class ErpRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
-    transactionId: Identifier  # noqa: N815 - the partner's own names
+    transactionId: OutsideIdentifier  # noqa: N815 - the partner's own names
     transactionDate: Instant  # noqa: N815
-    employeeId: Identifier  # noqa: N815
-    storeId: Identifier  # noqa: N815
+    employeeId: OutsideIdentifier  # noqa: N815
+    storeId: OutsideIdentifier  # noqa: N815
     salesAmount: ExactDecimal  # noqa: N815
     unitsSold: WholeNumber  # noqa: N815
     productCategory: Description = ""  # noqa: N815
@@ -105,12 +106,16 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A record as it came: its line in the page (from 1) and its fields, or the text that does not parse."""
+    """A record as it came: its line in the page (from 1) and its fields.
+
+    One that has no fields has its `text`, the `problem` with it, and the `field` that it is about where there is one.
+    """
 
     line: int
     fields: dict[str, Any] | None
     text: str = ""
-    """The raw text of a record that is not an object, with what is wrong with it."""
+    problem: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def rules_for(
 
 def _read(raw: RawRecord) -> ErpRecord | Rejection:
     if raw.fields is None:
-        return Rejection(RejectReason.SCHEMA_INVALID, "", raw.text or "the record is not an object")
+        return Rejection(RejectReason.SCHEMA_INVALID, raw.field, raw.problem or "the record is not an object")
     try:
         return ErpRecord.model_validate(raw.fields)
     except ValidationError as error:

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     ConfigDict,
     Field,
     JsonValue,
@@ -20,7 +19,10 @@ from pydantic import (
 
 from shared.kernel.clock import LAST_YEAR, plausible
 from shared.kernel.errors import FieldProblem, InvalidRequest
-from shared.kernel.field_problems import refused_body
+from shared.kernel.field_problems import refused_body, unreadable_body
+from shared.kernel.outside_identifier import MAX_LENGTH, OutsideIdentifier, undamaged
+from shared.kernel.partner_body import PartnerBody
+from shared.kernel.strict_json import NotJson, read_model
 from shared.workforce.facts import Fact, FieldValue
 from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, Status
 
@@ -32,8 +34,6 @@ def _open_ended(day: date | None) -> date | None:
     return None if day and day.year > LAST_YEAR else day
 
 
-_MAX_IDENTIFIER = 128
-Identifier = Annotated[str, Field(min_length=1, max_length=_MAX_IDENTIFIER)]
 Day = Annotated[date, AfterValidator(plausible)]
 LastDay = Annotated[date | None, AfterValidator(_open_ended)]
 
@@ -49,28 +49,28 @@ class EventType(StrEnum):
     ASSIGNMENT_ENDED = "assignment.ended"
 
 
-class Envelope(BaseModel):
+class Envelope(PartnerBody):
     """`{eventId, eventType, timestamp, data}`."""
 
     model_config = ConfigDict(extra="ignore")
 
-    eventId: Identifier  # noqa: N815 - the partner's own names
-    eventType: Identifier  # noqa: N815
+    eventId: OutsideIdentifier  # noqa: N815 - the partner's own names
+    eventType: OutsideIdentifier  # noqa: N815
     timestamp: Annotated[AwareDatetime, AfterValidator(plausible)]
     data: dict[str, JsonValue]
 
 
-class _Change(BaseModel):
+class _Change(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
-    field: Identifier
+    field: OutsideIdentifier
     newValue: JsonValue = None  # noqa: N815
 
 
-class _Data(BaseModel):
+class _Data(PartnerBody):
     model_config = ConfigDict(extra="allow")
 
-    employeeId: Identifier  # noqa: N815
+    employeeId: OutsideIdentifier  # noqa: N815
     effectiveDate: Day | None = None  # noqa: N815
 
 
@@ -83,11 +83,11 @@ class _Terminated(_Data):
 
 
 class _Assignment(_Data):
-    assignmentId: Identifier  # noqa: N815
+    assignmentId: OutsideIdentifier  # noqa: N815
 
 
 class _AssignmentCreated(_Assignment):
-    storeId: Identifier  # noqa: N815
+    storeId: OutsideIdentifier  # noqa: N815
     role: str = Field(default="", max_length=_MAX_TEXT)
     startDate: Day  # noqa: N815
     endDate: LastDay = None  # noqa: N815
@@ -129,7 +129,9 @@ class Statement:
 def read_envelope(body: bytes) -> Envelope:
     """Read the body of a delivery. InvalidRequest names each wrong field."""
     try:
-        return Envelope.model_validate_json(body)
+        return read_model(Envelope, body)
+    except NotJson as error:
+        raise unreadable_body("the event", error) from None
     except ValidationError as error:
         raise refused_body("the event", error) from None
 
@@ -188,18 +190,24 @@ def _status(data: _Data) -> str:
     return given if given in (Status.ACTIVE, Status.TERMINATED) else Status.ACTIVE.value
 
 
+_IDENTIFIERS = ("employeeNumber", "erpEmployeeId", "storeId", "userId")
+
+
 def _plain(name: str, value: object) -> FieldValue:
-    longest = _MAX_IDENTIFIER if name == "erpEmployeeId" else _MAX_TEXT
+    longest = MAX_LENGTH if name == "erpEmployeeId" else _MAX_TEXT
     if not isinstance(value, str | int | bool | None) or (isinstance(value, str) and len(value) > longest):
         problem = FieldProblem(name, f"must be text up to {longest} characters")
         raise InvalidRequest(f"{name} is not plain", (problem,))
     if name in ("startDate", "endDate", "hireDate", "terminationDate") and value is not None:
         return _date(name, value)
     try:
-        str(value).encode()
+        if isinstance(value, str):
+            (undamaged if name in _IDENTIFIERS else str.encode)(value)
     except UnicodeEncodeError:
         problem = FieldProblem(name, "must be valid Unicode text")
         raise InvalidRequest(f"{name} is no text", (problem,)) from None
+    except ValueError as error:
+        raise InvalidRequest(f"{name} is no identifier", (FieldProblem(name, str(error)),)) from None
     return value
 
 

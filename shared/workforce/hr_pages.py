@@ -3,35 +3,38 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import InvalidRequest, MalformedResponse
 from shared.kernel.json_client import JsonReader
+from shared.kernel.outside_identifier import OutsideIdentifier
+from shared.kernel.partner_body import PartnerBody
 from shared.workforce.events import kept_fields
 from shared.workforce.facts import FieldValue
 from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS
 
 PARTNER = "hr"
-Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+_MOST = 10**8
+"""Employees or pages: a larger total is a mistake."""
 
 
-class _Pagination(BaseModel):
+class _Pagination(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     page: int | None = Field(default=None, ge=1)
-    totalRecords: int | None = Field(default=None, ge=0)  # noqa: N815 - the partner's own names
-    totalPages: int = Field(default=0, ge=0)  # noqa: N815
+    totalRecords: int | None = Field(default=None, ge=0, le=_MOST)  # noqa: N815 - the partner's own names
+    totalPages: int = Field(default=0, ge=0, le=_MOST)  # noqa: N815
 
 
-class _Metadata(BaseModel):
+class _Metadata(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     extractedAt: AwareDatetime | None = None  # noqa: N815
 
 
-class _Answer(BaseModel):
+class _Answer(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     data: list[Any]
@@ -39,16 +42,16 @@ class _Answer(BaseModel):
     metadata: _Metadata = _Metadata()
 
 
-class _Assignment(BaseModel):
+class _Assignment(PartnerBody):
     model_config = ConfigDict(extra="allow")
 
-    assignmentId: Identifier  # noqa: N815
+    assignmentId: OutsideIdentifier  # noqa: N815
 
 
-class _Employee(BaseModel):
+class _Employee(PartnerBody):
     model_config = ConfigDict(extra="allow")
 
-    employeeId: Identifier  # noqa: N815
+    employeeId: OutsideIdentifier  # noqa: N815
     assignments: list[_Assignment] | None = None
 
 
