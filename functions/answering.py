@@ -3,17 +3,19 @@
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
+from urllib.parse import unquote
 
 import azure.functions as func
 from pydantic import BaseModel, ValidationError
 
+from functions.query_parameters import check_query
 from shared.access.principal import ANONYMOUS, Principal
-from shared.access.routes import Contract, Route, methods_of
+from shared.access.routes import Contract, Route, methods_at, methods_of
 from shared.adapters.telemetry.current import current_traceparent
 from shared.hub import Hub, current_hub
 from shared.kernel.clock import from_iso
@@ -27,6 +29,7 @@ from shared.kernel.errors import (
     Forbidden,
     HubError,
     InvalidRequest,
+    MethodNotAllowed,
     NotFound,
     PartnerUnavailable,
     StorageUnavailable,
@@ -42,6 +45,8 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_PAGE_SIZE = 1000
 MAX_IDENTIFIER = 128
 """Characters of the longest identifier that is accepted anywhere."""
+_UNHEALTHY_RETRY_AFTER = 15
+"""Seconds: a part that failed is looked at again no sooner."""
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -72,6 +77,34 @@ class ApiRequest:
         if len(value) > MAX_IDENTIFIER:
             raise NotFound(f"there is nothing with an identifier of {len(value)} characters")
         return value
+
+    def address(self) -> str:
+        """Return the path below `/api/`, percent-decoded."""
+        return address_of(self.http)
+
+    def choice(self, name: str, allowed: Iterable[str]) -> str | None:
+        """Return a query parameter that has one of some values. InvalidRequest says which."""
+        value, choices = self.query(name), list(allowed)
+        if value is not None and value not in choices:
+            raise _invalid(name, f"must be one of {', '.join(choices)}")
+        return value
+
+    def identifier(self, name: str) -> str | None:
+        """Return a query parameter that is an identifier. InvalidRequest for one longer than any."""
+        value = self.query(name)
+        if value is not None and len(value) > MAX_IDENTIFIER:
+            raise _invalid(name, f"must have at most {MAX_IDENTIFIER} characters")
+        return value
+
+    def day(self, name: str) -> date | None:
+        """Return a query parameter that is a day. InvalidRequest."""
+        text = self.query(name)
+        try:
+            if text is None or re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+                return date.fromisoformat(text) if text else None
+        except ValueError:
+            pass
+        raise _invalid(name, "must be a date such as 2025-01-31")
 
     def instant(self, name: str) -> datetime | None:
         """Return a query parameter that is an instant. InvalidRequest."""
@@ -146,27 +179,41 @@ def _answer(
     hub: Hub, route: Route, endpoint: Endpoint, request: func.HttpRequest, request_id: str
 ) -> func.HttpResponse:
     if request.method == "OPTIONS":
-        return _response("", 204, request_id, {"Allow": ", ".join(methods_of(route.path))})
+        return _response("", 204, request_id, {"Allow": ", ".join(options_of(route, request))})
     try:
         result = endpoint(hub, admit(hub, route, request, request_id))
         if isinstance(result, ApiFile):
             return _file(result, request_id)
         body = success(request_id, hub.clock(), result.data, result.metadata)
-        return _response(body, result.status, request_id)
+        headers = {"Retry-After": str(_UNHEALTHY_RETRY_AFTER)} if result.status == 503 else {}
+        return _response(body, result.status, request_id, headers)
     except HubError as error:
         return _refused(hub, route, request_id, error)
     except Exception:  # noqa: BLE001 - logged whole
         return _broken(hub, route, request_id)
 
 
+def options_of(route: Route, request: func.HttpRequest) -> tuple[str, ...]:
+    """Return the methods that the address of a request answers, for the header `Allow`."""
+    return (*methods_at(address_of(request)), "OPTIONS") if route.takes_every_path else methods_of(route.path)
+
+
+def address_of(request: func.HttpRequest) -> str:
+    """Return the path of a request below `/api/`, percent-decoded; "" where it has none."""
+    found = re.search(r"/api/([^?#]*)", str(request.url), re.IGNORECASE)
+    return unquote(found[1]) if found else ""
+
+
 def admit(hub: Hub, route: Route, request: func.HttpRequest, request_id: str) -> ApiRequest:
-    """Let a request in. Unauthenticated, Forbidden, TooLarge."""
+    """Let a request in. Unauthenticated, Forbidden, InvalidRequest for its query, TooLarge."""
     principal = ANONYMOUS
     if not route.requirement.anonymous:
         tokens = hub.provisioning_tokens if route.contract is Contract.SCIM else hub.access_tokens
         principal = tokens.principal(request.headers.get("Authorization"))
         if not route.requirement.met_by(principal):
             raise Forbidden(f"this needs {route.requirement.describe()}")
+        if route.contract is None:
+            check_query(route, request)
     size = len(request.get_body())
     if size > MAX_BODY_BYTES:
         raise TooLarge(f"the body has {size} bytes, at most {MAX_BODY_BYTES} are accepted")
@@ -186,15 +233,24 @@ def retry_after_of(error: HubError | None) -> str | None:
     return None
 
 
+def headers_of(error: HubError) -> dict[str, str]:
+    """Return the headers that belong to a refusal, whichever contract words it."""
+    match error:
+        case Unauthenticated():
+            return {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{error.message}"'}
+        case MethodNotAllowed():
+            return {"Allow": ", ".join(error.allowed)}
+        case _:
+            return {}
+
+
 def _refused(hub: Hub, route: Route, request_id: str, error: HubError) -> func.HttpResponse:
     """Answer an error of ours by who must act."""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = headers_of(error)
     details: tuple[FieldProblem, ...] = ()
     match error:
         case CallerError():
             status, details = error.status, error.details
-            if isinstance(error, Unauthenticated):
-                headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{error.message}"'
         case ConfigurationError():
             status, details = 500, error.problems
         case _ if wait := retry_after_of(error):
@@ -218,7 +274,11 @@ def _broken(hub: Hub, route: Route, request_id: str) -> func.HttpResponse:
 
 def _response(body: str, status: int, request_id: str, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
     everything = {**standing_headers(request_id), **(headers or {})}
-    return func.HttpResponse(body, status_code=status, headers=everything, mimetype="application/json", charset="utf-8")
+    # Half a character, which JSON can write and UTF-8 cannot, is answered as JSON writes it: \ud800.
+    content = body.encode(errors="backslashreplace")
+    return func.HttpResponse(
+        content, status_code=status, headers=everything, mimetype="application/json", charset="utf-8"
+    )
 
 
 def request_id_of(hub: Hub, request: func.HttpRequest) -> str:

@@ -8,15 +8,20 @@ from typing import Any
 
 import azure.functions as func
 
-from functions.answering import ApiRequest, admit, observed, request_id_of, retry_after_of, standing_headers
-from shared.access.routes import Contract, Route, methods_of
+from functions.answering import (
+    ApiRequest,
+    admit,
+    headers_of,
+    observed,
+    options_of,
+    request_id_of,
+    retry_after_of,
+    standing_headers,
+)
+from shared.access.routes import Contract, Route
 from shared.hub import Hub, current_hub
 from shared.kernel.envelope import plain
-from shared.kernel.errors import (
-    CallerError,
-    HubError,
-    Unauthenticated,
-)
+from shared.kernel.errors import CallerError, HubError
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +60,7 @@ def respond_to_partner(route: Route, endpoint: PartnerEndpoint, request: func.Ht
     request_id = request_id_of(hub, request)
     with observed(hub, route, request, request_id) as tell:
         if request.method == "OPTIONS":
-            allowed = {"Allow": ", ".join(methods_of(route.path))}
+            allowed = {"Allow": ", ".join(options_of(route, request))}
             return _response(shape, PartnerAnswer(204, {}, allowed), request_id)
         answer = _answer(hub, route, shape, endpoint, request, request_id)
         tell(answer.status)
@@ -80,12 +85,14 @@ def _answer(
 
 
 def _webhook_logged(route: Route, reason: str) -> Mapping[str, str]:
-    """An alert counts these: the HR system tells nobody that we do not understand it."""
-    return {"event": "webhook.failed", "function": route.function, "reason": reason}
+    """An alert counts the deliveries: the HR system tells nobody that we do not understand it."""
+    counted = {"event": "webhook.failed"} if route.requirement.signed else {}
+    return {**counted, "function": route.function, "reason": reason}
 
 
 def _webhook_refused(error: CallerError) -> PartnerAnswer:
-    return PartnerAnswer(error.status, {"error": error.message, "details": [plain(one) for one in error.details]})
+    body = {"error": error.message, "details": [plain(one) for one in error.details]}
+    return PartnerAnswer(error.status, body, headers_of(error))
 
 
 def _webhook_failed(_error: HubError | None, request_id: str) -> PartnerAnswer:
@@ -98,8 +105,7 @@ def _scim_logged(route: Route, reason: str) -> Mapping[str, str]:
 
 
 def _scim_refused(error: CallerError) -> PartnerAnswer:
-    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'} if isinstance(error, Unauthenticated) else {}
-    return scim_error(error.status, error.message, getattr(error, "scim_type", ""), headers)
+    return scim_error(error.status, error.message, getattr(error, "scim_type", ""), headers_of(error))
 
 
 def _scim_failed(error: HubError | None, request_id: str) -> PartnerAnswer:

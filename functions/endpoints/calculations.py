@@ -115,17 +115,15 @@ def post(hub: Hub, request: ApiRequest) -> ApiResult:
 def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
     """List the calculations of a period; `period`, `status`, `employeeId`, `pageSize`, `pageToken`."""
     period = _required_period(request)
-    status, employee_id = request.query("status"), request.query("employeeId")
-    if status and status not in list(State):
-        raise _invalid("status", f"must be one of {', '.join(State)}")
+    status, employee_id = request.choice("status", State), request.identifier("employeeId")
     query = f"calculations|{period}|{status}|{employee_id}"
-    position = hub.page_tokens.read(query, request.query("pageToken"))
+    position, size = hub.page_tokens.read(query, request.query("pageToken")), request.page_size()
     if employee_id:
         found = hub.incentives.calculations.of_employee(period, employee_id)
         matching = [summary(one) for one in found if not status or one.state == status]
         return ApiResult(matching, metadata={"nextPageToken": None})
     equal: dict[str, str | int | bool] = {"state": status} if status else {}
-    page = hub.incentives.calculations.page(period, size=request.page_size(), position=position, equal=equal)
+    page = hub.incentives.calculations.page(period, size=size, position=position, equal=equal)
     token = hub.page_tokens.write(query, page.next_position)
     return ApiResult([summary(one) for one in calculations_of(page)], metadata={"nextPageToken": token})
 

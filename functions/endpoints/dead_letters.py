@@ -1,20 +1,33 @@
 """Dead letters over HTTP (INC-71)."""
 
 from functions.answering import ApiRequest, ApiResult
+from functions.dropped_files import INBOXES, POISON_QUEUE
 from shared.hub import Hub
+from shared.kernel.errors import FieldProblem, InvalidRequest
+from shared.messaging.dead_letter import Kind, Status
 from shared.messaging.dead_letter_requests import FILTERS, DiscardBody, DiscardManyBody, ManyBody, ResubmitBody
+from shared.messaging.queue_names import QUEUES
 
 
 def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
     """List dead letters, newest first; filters by name, `from` and `to` of the message's time."""
-    equal = {name: value for name in FILTERS if (value := request.query(name))}
+    allowed = {"queue": _queues(), "status": list(Status), "kind": list(Kind)}
+    values = {name: request.choice(name, allowed[name]) if name in allowed else request.query(name) for name in FILTERS}
+    equal = {name: value for name, value in values.items() if value}
     since, until = request.instant("from"), request.instant("to")
+    if since and until and since > until:
+        raise InvalidRequest("to is not valid", (FieldProblem("to", "must not lie before from"),))
     query = f"dead-letters|{sorted(equal.items())}|{since}|{until}"
     position = hub.page_tokens.read(query, request.query("pageToken"))
     items, following = hub.dead_letters.page(
         size=request.page_size(), position=position, equal=equal, since=since, until=until
     )
     return ApiResult(items, metadata={"nextPageToken": hub.page_tokens.write(query, following)})
+
+
+def _queues() -> tuple[str, ...]:
+    """Return what dead letters may be of: the queues, the inboxes for files, and what is of no inbox."""
+    return (*QUEUES, *(inbox.container for inbox in INBOXES), POISON_QUEUE)
 
 
 def show(hub: Hub, request: ApiRequest) -> ApiResult:

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.answering import ApiRequest, ApiResult
 from shared.hub import Hub
-from shared.kernel.errors import FieldProblem, InvalidRequest
 from shared.sales.employees import map_employees
 from shared.sales.queries import list_rejects, list_runs, show_run
 from shared.sales.runs import RunStatus, Trigger
@@ -60,10 +59,8 @@ def start(hub: Hub, request: ApiRequest) -> ApiResult:
 
 def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
     """List imports, newest first; `status`, `date`, `pageSize`, `pageToken`."""
-    status, day = request.query("status"), request.query("date")
-    if status and status not in list(RunStatus):
-        allowed = ", ".join(RunStatus)
-        raise InvalidRequest("status is not valid", (FieldProblem("status", f"must be one of {allowed}"),))
+    status, date_given = request.choice("status", RunStatus), request.day("date")
+    day = date_given.isoformat() if date_given else None
     query = f"imports|{status}|{day}"
     position = hub.page_tokens.read(query, request.query("pageToken"))
     found = list_runs(

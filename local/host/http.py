@@ -176,7 +176,7 @@ def _handler(side: HttpSide) -> type[BaseHTTPRequestHandler]:
                     self.send_header("Content-Type", kind)
                     self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                self.wfile.write(b"" if self.command == "HEAD" else content)
             except OSError:
                 self.close_connection = True  # the caller hung up
 

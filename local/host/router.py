@@ -45,7 +45,7 @@ def _routed(function: IndexedFunction, prefix: str) -> RoutedFunction:
         weight.append(rank)
     methods = frozenset(str(getattr(method, "value", method)) for method in function.options.get("methods") or ())
     everything = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
-    return RoutedFunction(function, re.compile(text, re.IGNORECASE), methods or everything, tuple(weight))
+    return RoutedFunction(function, re.compile(text, re.IGNORECASE | re.DOTALL), methods or everything, tuple(weight))
 
 
 def _segment(segment: str) -> tuple[str, int]:

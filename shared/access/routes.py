@@ -37,30 +37,53 @@ class Route:
     about: str
     contract: Contract | None = None
     """The answer has the shape of a contract with an outside system, not that of the hub's own envelope."""
+    query: tuple[str, ...] = ()
+    """The query parameters that there are; of a contract's routes the contract says what is done with others."""
     others: tuple[str, ...] = ()
     """Further methods that the function answers."""
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Every method that the function answers."""
-        return (self.method, *self.others)
+        """Every method that the function answers but OPTIONS; HEAD wherever GET is (RFC 9110, 9.1)."""
+        return (self.method, *(["HEAD"] if self.method == "GET" else []), *self.others)
+
+    @property
+    def takes_every_path(self) -> bool:
+        """Whether it answers what no other function answers."""
+        return "{*" in self.path
 
 
 SCIM_ROOT = "v1/scim/v2"
+PAGING = ("pageSize", "pageToken")
+_EVERY_OTHER_METHOD = ("POST", "PUT", "PATCH", "DELETE")
 
 ROUTES: tuple[Route, ...] = (
     Route("StartImport", "POST", "v1/admin/imports", ADMINS, "Import the sales of a day"),
-    Route("ListImports", "GET", "v1/admin/imports", ADMIN_READERS, "The import log, newest first"),
+    Route(
+        "ListImports",
+        "GET",
+        "v1/admin/imports",
+        ADMIN_READERS,
+        "The import log, newest first",
+        query=("status", "date", *PAGING),
+    ),
     Route("GetImport", "GET", "v1/admin/imports/{id}", ADMIN_READERS, "An import: status, counts, control totals"),
     Route(
-        "ListImportRejects", "GET", "v1/admin/imports/{id}/rejects", ADMIN_READERS, "What an import refused, and why"
+        "ListImportRejects",
+        "GET",
+        "v1/admin/imports/{id}/rejects",
+        ADMIN_READERS,
+        "What an import refused, and why",
+        query=PAGING,
     ),
     Route("MapEmployees", "PUT", "v1/admin/employees/mappings", EMPLOYEE_ADMINS, "Map ERP employee IDs to employees"),
     Route("ReceiveHrEvent", "POST", "v1/webhooks/hr", SIGNED, "Take in an HR event", Contract.HR_WEBHOOK),
-    Route("ListEmployees", "GET", "v1/employees", EMPLOYEE_READERS, "Employees by ID"),
+    Route("ListEmployees", "GET", "v1/employees", EMPLOYEE_READERS, "Employees by ID", query=PAGING),
     Route("GetEmployee", "GET", "v1/employees/{id}", EMPLOYEE_READERS, "An employee with his assignments"),
     Route("StartEmployeeSync", "POST", "v1/admin/employees/syncs", EMPLOYEE_ADMINS, "Read everybody from HR"),
-    Route("ListEmployeeSyncs", "GET", "v1/admin/employees/syncs", ADMIN_READERS, "Full syncs, newest first"),
+    Route(
+        "ListEmployeeSyncs", "GET", "v1/admin/employees/syncs", ADMIN_READERS, "Full syncs, newest first", query=PAGING
+    ),
     Route("GetEmployeeSync", "GET", "v1/admin/employees/syncs/{id}", ADMIN_READERS, "A full sync: status and counts"),
     Route(
         "ListHrEventsForReview",
@@ -70,7 +93,14 @@ ROUTES: tuple[Route, ...] = (
         "HR events of unknown type, kept for review",
     ),
     Route("StartCalculation", "POST", "v1/admin/calculations/runs", ADMINS, "Calculate a period"),
-    Route("ListCalculationRuns", "GET", "v1/admin/calculations/runs", ADMIN_READERS, "Calculation runs, newest first"),
+    Route(
+        "ListCalculationRuns",
+        "GET",
+        "v1/admin/calculations/runs",
+        ADMIN_READERS,
+        "Calculation runs, newest first",
+        query=PAGING,
+    ),
     Route(
         "GetCalculationRun",
         "GET",
@@ -79,7 +109,14 @@ ROUTES: tuple[Route, ...] = (
         "A calculation run with its counts",
     ),
     Route("PostCalculations", "POST", "v1/calculations", ADMINS, "Store calculations that were made elsewhere"),
-    Route("ListCalculations", "GET", "v1/calculations", CALCULATION_READERS, "Calculations of a period"),
+    Route(
+        "ListCalculations",
+        "GET",
+        "v1/calculations",
+        CALCULATION_READERS,
+        "Calculations of a period",
+        query=("period", "status", "employeeId", *PAGING),
+    ),
     Route("GetCalculation", "GET", "v1/calculations/{id}", CALCULATION_READERS, "A calculation with its breakdown"),
     Route("SubmitCalculation", "POST", "v1/calculations/{id}/submit", ADMINS, "Submit a calculation for approval"),
     Route("ApproveCalculation", "POST", "v1/calculations/{id}/approve", APPROVERS, "Approve a calculation"),
@@ -89,14 +126,19 @@ ROUTES: tuple[Route, ...] = (
     Route("ApproveCalculations", "POST", "v1/calculations/approve", APPROVERS, "Approve many"),
     Route("RejectCalculations", "POST", "v1/calculations/reject", APPROVERS, "Reject many"),
     Route("TriggerExport", "POST", "v1/admin/exports/trigger", ADMINS, "Export a period to payroll"),
-    Route("ListExports", "GET", "v1/admin/exports", ADMIN_READERS, "Payroll exports, newest first"),
+    Route("ListExports", "GET", "v1/admin/exports", ADMIN_READERS, "Payroll exports, newest first", query=PAGING),
     Route("GetExport", "GET", "v1/admin/exports/{id}", ADMIN_READERS, "An export: steps, totals, rejected records"),
     Route("GetExportFile", "GET", "v1/admin/exports/{id}/file", ADMIN_READERS, "The archived CSV of an export"),
     Route("ResumeExport", "POST", "v1/admin/exports/{id}/resume", ADMINS, "Let a stopped export go on"),
     Route("TakeInOrder", "POST", "v1/orders", ADMINS, "Bring an order to the sales system"),
     Route("Trace", "GET", "v1/trace/{employeeId}/{period}", CALCULATION_READERS, "Why somebody was paid what he was"),
     Route(
-        "ListDeadLetters", "GET", "v1/admin/dead-letters", ADMIN_READERS, "Messages that were given up, newest first"
+        "ListDeadLetters",
+        "GET",
+        "v1/admin/dead-letters",
+        ADMIN_READERS,
+        "Messages that were given up, newest first",
+        query=("queue", "status", "reason", "kind", "messageType", "correlationId", "from", "to", *PAGING),
     ),
     Route("GetDeadLetter", "GET", "v1/admin/dead-letters/{id}", ADMIN_READERS, "A dead letter with its message"),
     Route("ResubmitDeadLetter", "POST", "v1/admin/dead-letters/{id}/resubmit", ADMINS, "Send it again, edited or not"),
@@ -106,7 +148,14 @@ ROUTES: tuple[Route, ...] = (
     Route("ListCircuits", "GET", "v1/admin/circuits", ADMIN_READERS, "Circuits of all partners: state, failures"),
     Route("ResetCircuit", "POST", "v1/admin/circuits/{adapterId}/reset", ADMINS, "Close a circuit by hand"),
     Route("StartProvisioningSync", "POST", "v1/admin/provisioning/syncs", ADMINS, "Pull users from Microsoft Graph"),
-    Route("ListProvisioningSyncs", "GET", "v1/admin/provisioning/syncs", ADMIN_READERS, "Pulls of users, newest first"),
+    Route(
+        "ListProvisioningSyncs",
+        "GET",
+        "v1/admin/provisioning/syncs",
+        ADMIN_READERS,
+        "Pulls of users, newest first",
+        query=PAGING,
+    ),
     Route("GetProvisioningSync", "GET", "v1/admin/provisioning/syncs/{id}", ADMIN_READERS, "A pull: status and counts"),
     Route("CreateUser", "POST", "v1/scim/v2/Users", ADMINS, "Provision a user (SCIM)", Contract.SCIM),
     Route("ListUsers", "GET", "v1/scim/v2/Users", ADMIN_READERS, "Provisioned users (SCIM)", Contract.SCIM),
@@ -146,7 +195,17 @@ ROUTES: tuple[Route, ...] = (
         "A kind of resource of SCIM",
         Contract.SCIM,
     ),
-    # The host asks functions in the order of their names: what takes every path must have the last one.
+    # The host asks functions in the order of their names: what takes every path must have the last ones, and of these
+    # the most general one the very last.
+    Route(
+        "UnknownHrWebhookPath",
+        "GET",
+        "v1/webhooks/hr/{*path}",
+        ANYONE,
+        "Every other address and method of the webhook: 404 or 405",
+        Contract.HR_WEBHOOK,
+        others=_EVERY_OTHER_METHOD,
+    ),
     Route(
         "UnknownScimPath",
         "GET",
@@ -154,7 +213,15 @@ ROUTES: tuple[Route, ...] = (
         ADMIN_READERS,
         "Every other address below (SCIM): 404, 405 or 501",
         Contract.SCIM,
-        ("POST", "PUT", "PATCH", "DELETE"),
+        others=_EVERY_OTHER_METHOD,
+    ),
+    Route(
+        "UnmatchedPath",
+        "GET",
+        "{*path}",
+        ANYONE,
+        "Every other address and method: 404 or 405",
+        others=_EVERY_OTHER_METHOD,
     ),
     Route("GetHealth", "GET", "v1/health", ANYONE, "All integrations: healthy, degraded, unhealthy"),
     Route("GetLiveness", "GET", "v1/health/liveness", ANYONE, "The process answers"),
@@ -169,14 +236,18 @@ def methods_of(path: str) -> tuple[str, ...]:
 
 
 def methods_at(address: str) -> tuple[str, ...]:
-    """Return every method that some function has for an address below `/api/`, without those that take every path."""
+    """Return every method that some function has for an address below `/api/`, each once; () where nothing is.
+
+    Functions that take every path do not count.
+    """
     segments = address.strip("/").lower().split("/")
-    return tuple(method for route in ROUTES if _leads_to(route, segments) for method in route.methods)
+    found = (method for route in ROUTES if _leads_to(route, segments) for method in route.methods)
+    return tuple(dict.fromkeys(found))
 
 
 def _leads_to(route: Route, segments: list[str]) -> bool:
     parts = route.path.lower().split("/")
     return len(parts) == len(segments) and all(
-        segment if part.startswith("{") and not part.startswith("{*") else part == segment
+        segment if part.startswith("{") and not route.takes_every_path else part == segment
         for part, segment in zip(parts, segments, strict=True)
     )

@@ -2,7 +2,8 @@
 
 HubError
 |- CallerError              the caller must change the request
-|  |- InvalidRequest 400 · Unauthenticated 401 · Forbidden 403 · NotFound 404 · Conflict 409 · TooLarge 413
+|  |- InvalidRequest 400 · Unauthenticated 401 · Forbidden 403 · NotFound 404 · MethodNotAllowed 405
+|  |- Conflict 409 · TooLarge 413
 |- ConfigurationError       an operator must change a setting
 |  |- CredentialsRefused    a partner does not know us by them; tried again when they were rotated
 |- DataRefused              the data itself is unfit; a person must look at it
@@ -73,6 +74,17 @@ class NotFound(CallerError):
     """There is no such resource for this tenant."""
 
     code, status = "NotFound", 404
+
+
+class MethodNotAllowed(CallerError):
+    """The resource is there and does not answer this method; `allowed` are those that it answers."""
+
+    code, status = "MethodNotAllowed", 405
+
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        """Keep what is allowed, for the header `Allow`."""
+        super().__init__(f"{method} is not supported here: {', '.join(allowed)} are")
+        self.allowed = allowed
 
 
 class Conflict(CallerError):

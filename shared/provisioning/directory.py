@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.kernel.clock import Clock, to_iso
+from shared.kernel.entity_tags import ANY, Preconditions
 from shared.kernel.errors import Busy, NotFound
 from shared.kernel.identifiers import NewId
 from shared.kernel.table import RowChanged
@@ -55,13 +56,15 @@ class Directory:
             raise NotFound(f"there is no {self.kind.name} {resource_id}")
         return found
 
-    def change(self, resource_id: str, version: str, decide: Callable[[Resource], Resource]) -> Stored:
+    def change(
+        self, resource_id: str, decide: Callable[[Resource], Resource], preconditions: Preconditions = ANY
+    ) -> Stored:
         """Store what `decide` makes of one; what changes nothing is not written.
 
-        `version`: that of If-Match, "" for any. NotFound, VersionDiffers, ScimRefused, TooLarge, Busy.
+        NotFound, VersionDiffers, ScimRefused, TooLarge, Busy.
         """
         for _ in range(_MAX_TRIES):
-            before = self._expected(resource_id, version)
+            before = self._expected(resource_id, preconditions)
             resource = decide(before.resource)
             if resource == before.resource:
                 return before
@@ -73,11 +76,11 @@ class Directory:
             return after
         raise Busy(f"{self.kind.name} {resource_id} is being changed by others", retry_after=1)
 
-    def delete(self, resource_id: str, version: str) -> None:
+    def delete(self, resource_id: str, preconditions: Preconditions = ANY) -> None:
         """Remove one. NotFound, VersionDiffers, Busy."""
         for _ in range(_MAX_TRIES):
             try:
-                self._store.remove(self._expected(resource_id, version))
+                self._store.remove(self._expected(resource_id, preconditions))
             except RowChanged:
                 continue
             return
@@ -121,9 +124,9 @@ class Directory:
             **stored.resource,
         }
 
-    def _expected(self, resource_id: str, version: str) -> Stored:
+    def _expected(self, resource_id: str, preconditions: Preconditions) -> Stored:
         found = self.get(resource_id)
-        if version not in ("", "*") and version_of(found) not in (one.strip() for one in version.split(",")):
+        if not preconditions.allow_change(version_of(found)):
             raise VersionDiffers(f"{self.kind.name} {resource_id} is now in version {version_of(found)}")
         return found
 

@@ -16,6 +16,6 @@ class ScimRefused(CallerError):
 
 
 class VersionDiffers(CallerError):
-    """The resource is not in the version that If-Match names any more (RFC 7644, 3.14)."""
+    """The resource is not in a version that If-Match or If-None-Match allows to change (RFC 7644, 3.14)."""
 
     code, status = "VersionDiffers", 412

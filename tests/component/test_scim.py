@@ -187,3 +187,96 @@ def test_a_token_that_was_just_rotated_in_the_vault_is_accepted_at_once(sandbox:
         shown = [(token, function("ListUsers", "v1/scim/v2/Users", token)) for token in (TOKEN, NEXT_TOKEN, TOKEN, "x")]
     assert shown == [(TOKEN, 200), (NEXT_TOKEN, 200), (TOKEN, 200), ("x", 401)]
     assert vault.refreshed == {SECRETS["SCIM_TOKEN"].path("default"): 2}, "when one was not known, and not before"
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"count": "2147483647"}, (1, 3)),
+        ({"count": "9" * 5000}, (1, 3)),
+        ({"count": "-" + "9" * 5000}, (1, 0)),
+        ({"count": "000000000000000000000002"}, (1, 2)),
+        ({"startIndex": "2147483647"}, (2147483647, 0)),
+        ({"startIndex": "9" * 5000, "filter": 'title eq "t"'}, (10**18, 0)),
+        ({"startIndex": "-" + "9" * 5000}, (1, 3)),
+        ({"startIndex": "0", "count": "0"}, (1, 0)),
+    ],
+    ids=lambda given: str(given)[:40],
+)
+def test_numbers_of_any_length_are_understood(call: Client, query: dict[str, str], told: tuple[int, int]) -> None:
+    """RFC 7644, 3.4.2.4."""
+    for name in ("ada", "bob", "cyd"):
+        call("CreateUser", {"userName": name, "title": "t"})
+    status, found = call("ListUsers", **query)
+    assert (status, found["totalResults"]) == (200, 3)
+    assert (found["startIndex"], found["itemsPerPage"]) == told
+
+
+@pytest.mark.parametrize("number", ["", "+5", " 5", "5 ", "\uff15", "1_000", "1e3", "5.0", "0x5", "--5", "five"])
+@pytest.mark.parametrize("name", ["count", "startIndex"])
+def test_what_is_no_number_is_refused_by_name(call: Client, name: str, number: str) -> None:
+    status, error = call("ListUsers", **{name: number})
+    assert (status, error["scimType"], error["detail"]) == (400, "invalidValue", f"{name} must be a whole number")
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ('W/"1"', 304),
+        ('"1"', 304),
+        ("*", 304),
+        ('W/"7", W/"1"', 304),
+        ('"7","1" ', 304),
+        ('W/"2"', 200),
+        ("1", 200),
+        ("", 200),
+    ],
+)
+def test_a_user_is_not_sent_to_who_has_it(call: Client, header: str, status: int) -> None:
+    """RFC 9110, 13.1.2."""
+    user = call("CreateUser", {"userName": "ada"})[1]
+    assert call("GetUser", of=user["id"], headers={"If-None-Match": header}) == (status, {} if status == 304 else user)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If-Match": 'W/"1"'}, 204),
+        ({"If-Match": '"7", "1"'}, 204),
+        ({"If-Match": "*"}, 204),
+        ({"If-None-Match": 'W/"7"'}, 204),
+        ({"If-Match": '"7"'}, 412),
+        ({"If-Match": "1"}, 412),
+        ({"If-Match": ""}, 412),
+        ({"If-None-Match": "*"}, 412),
+        ({"If-Match": "*", "If-None-Match": '"1"'}, 412),
+    ],
+    ids=str,
+)
+def test_a_change_is_made_where_its_preconditions_hold(call: Client, headers: dict[str, str], status: int) -> None:
+    """RFC 7644, 3.14; RFC 9110, 13.1."""
+    change = {"Operations": [{"op": "add", "value": {"title": "t"}}]}
+    for function, body in (("PatchUser", change), ("ReplaceUser", {"userName": "bob"}), ("DeleteUser", {})):
+        user = call("CreateUser", {"userName": function})[1]
+        answered = call(function, body, of=user["id"], headers=headers)[0]
+        assert answered == (status if status == 412 or function == "DeleteUser" else 200), function
+
+
+@pytest.mark.parametrize(
+    ("function", "of"),
+    [
+        ("GetScimConfiguration", None),
+        ("ListScimSchemas", None),
+        ("ListScimResourceTypes", None),
+        ("GetScimResourceType", "User"),
+        ("GetScimSchema", "urn:ietf:params:scim:schemas:core:2.0:User"),
+    ],
+)
+@pytest.mark.parametrize("text", ['name eq "User"', "(", ""])
+def test_what_the_server_says_of_itself_cannot_be_filtered(
+    call: Client, function: str, of: str | None, text: str
+) -> None:
+    """RFC 7644, 4."""
+    assert call(function, of=of)[0] == 200
+    status, error = call(function, of=of, filter=text)
+    assert (status, error["status"]) == (403, "403")

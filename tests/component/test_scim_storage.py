@@ -157,5 +157,5 @@ def test_a_group_can_have_as_many_members_as_documented(azurite: Azurite, unique
     group = directory.create({"displayName": "All"})
     everybody = [member(number) for number in range(33_000)]
     operation = {"op": "add", "path": "members", "value": everybody}
-    directory.change(group.resource_id, "", lambda before: patched(GROUP, before, {"Operations": [operation]}))
+    directory.change(group.resource_id, lambda before: patched(GROUP, before, {"Operations": [operation]}))
     assert directory.get(group.resource_id).resource["members"] == everybody

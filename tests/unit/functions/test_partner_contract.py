@@ -60,7 +60,12 @@ def test_each_failure_is_one_line_that_an_alert_counts(
     ("error", "status", "scim_type", "header"),
     [
         (ScimRefused("invalidFilter", "wrong"), 400, "invalidFilter", None),
-        (Unauthenticated("expired"), 401, None, ("WWW-Authenticate", 'Bearer error="invalid_token"')),
+        (
+            Unauthenticated("expired"),
+            401,
+            None,
+            ("WWW-Authenticate", 'Bearer error="invalid_token", error_description="expired"'),
+        ),
         (NotFound("nobody"), 404, None, None),
         (NetworkFailure("storage", "gone"), 503, None, ("Retry-After", "1")),
         (NetworkFailure("storage", "slower", retry_after=6.5), 503, None, ("Retry-After", "7")),

@@ -31,10 +31,11 @@ def test_every_path_answers_options() -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.function)
-def test_administration_needs_the_admin_and_only_health_is_for_anyone(route: Route) -> None:
+def test_administration_needs_the_admin_and_only_health_and_what_is_nothing_is_for_anyone(route: Route) -> None:
     if route.path.startswith("v1/admin/"):
         assert route.requirement in (ADMIN_READERS if route.method == "GET" else ADMINS, EMPLOYEE_ADMINS)
-    assert (route.requirement == ANYONE) is route.path.startswith("v1/health")
+    is_nothing = route.path in ("{*path}", "v1/webhooks/hr/{*path}")
+    assert (route.requirement == ANYONE) is (route.path.startswith("v1/health") or is_nothing)
 
 
 def test_the_table_holds_each_function_and_each_route_once() -> None:
@@ -45,7 +46,12 @@ def test_the_table_holds_each_function_and_each_route_once() -> None:
 
 
 def test_a_path_with_several_functions_says_all_methods() -> None:
-    assert methods_of("v1/admin/imports") == ("POST", "GET", "OPTIONS")
+    assert methods_of("v1/admin/imports") == ("POST", "GET", "HEAD", "OPTIONS")
+
+
+def test_head_is_answered_wherever_get_is() -> None:
+    """RFC 9110, 9.1."""
+    assert {route.function for route in ROUTES if ("GET" in route.methods) != ("HEAD" in route.methods)} == set()
 
 
 def test_no_address_has_two_functions_for_one_method_but_what_takes_every_path_and_is_asked_last() -> None:
@@ -53,8 +59,15 @@ def test_no_address_has_two_functions_for_one_method_but_what_takes_every_path_a
     for one in ROUTES:
         for other in ROUTES:
             if one.function < other.function and set(one.methods) & set(other.methods):
-                taken = [route for route in (one, other) if "{*" in route.path]
-                assert taken == [other] if taken else not _overlap(one.path, other.path), (one.function, other.function)
+                pair = (one.function, other.function)
+                if one.takes_every_path:
+                    assert not _root(other).startswith(_root(one)), pair
+                elif not other.takes_every_path:
+                    assert not _overlap(one.path, other.path), pair
+
+
+def _root(route: Route) -> str:
+    return route.path.partition("{*")[0]
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -67,10 +80,11 @@ def _overlap(one: str, other: str) -> bool:
 @pytest.mark.parametrize(
     ("address", "methods"),
     [
-        ("v1/health", ("GET",)),
-        (f"{SCIM_ROOT}/Users", ("POST", "GET")),
-        (f"{SCIM_ROOT}/users/a1/", ("GET", "PUT", "PATCH", "DELETE")),
-        (f"{SCIM_ROOT}/Users/", ("POST", "GET")),
+        ("v1/health", ("GET", "HEAD")),
+        ("v1/calculations/submit", ("GET", "HEAD", "POST")),
+        (f"{SCIM_ROOT}/Users", ("POST", "GET", "HEAD")),
+        (f"{SCIM_ROOT}/users/a1/", ("GET", "HEAD", "PUT", "PATCH", "DELETE")),
+        (f"{SCIM_ROOT}/Users/", ("POST", "GET", "HEAD")),
         (f"{SCIM_ROOT}/Nothing", ()),
         (f"{SCIM_ROOT}/Users/a1/b", ()),
         ("", ()),

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from shared.kernel.entity_tags import Preconditions
 from shared.kernel.errors import NotFound, TooLarge
 from shared.kernel.keys import split_key
 from shared.kernel.table import Operation, Page, Row
@@ -75,7 +76,7 @@ class World:
         return self.now
 
     def set(self, resource_id: str, **attributes: Any) -> None:
-        self.directory.change(resource_id, "", lambda before: before | attributes)
+        self.directory.change(resource_id, lambda before: before | attributes)
 
     def found(self, text: str) -> list[str]:
         return [one.resource_id for one in self.directory.search(text, 1, 100).items]
@@ -103,8 +104,8 @@ ACTIONS: dict[str, Callable[[World], object]] = {
     "create": lambda world: world.directory.create({"userName": "new", "externalId": "x2"}),
     "rename": lambda world: world.set("00000001", userName="other"),
     "change what it is found by": lambda world: world.set("00000001", externalId="x3"),
-    "forget what it is found by": lambda world: world.directory.change("00000001", "", lambda _: {"userName": "ada"}),
-    "delete": lambda world: world.directory.delete("00000001", ""),
+    "forget what it is found by": lambda world: world.directory.change("00000001", lambda _: {"userName": "ada"}),
+    "delete": lambda world: world.directory.delete("00000001"),
 }
 RESULT = {
     "create": ["ada", "new"],
@@ -180,10 +181,10 @@ def test_a_write_whose_answer_was_lost_counts_once(kind: Kind, resource: dict[st
     numbers = count(1)
     directory = Directory(kind, ResourceStore(store, "default", kind), world.clock, lambda: f"{next(numbers):08d}")
     created = directory.create(resource)
-    changed = directory.change(created.resource_id, "", lambda before: before | {"externalId": "x"})
+    changed = directory.change(created.resource_id, lambda before: before | {"externalId": "x"})
     assert (changed.version, directory.search("", 1, 10).total) == (2, 1)
     with suppress(NotFound):  # as if somebody else had removed it
-        directory.delete(created.resource_id, "")
+        directory.delete(created.resource_id)
     assert list(world.table.query("default")) == []
     if kind is USER:
         directory.create(resource)
@@ -199,10 +200,10 @@ def test_a_change_is_decided_again_when_somebody_else_was_faster() -> None:
         return lambda before: before | {"members": [*before.get("members", []), {"value": member}]}
 
     def meanwhile() -> None:
-        world.directory.change(group.resource_id, "", add("u2"))
+        world.directory.change(group.resource_id, add("u2"))
 
     with world.interruption.at(3, meanwhile):
-        world.directory.change(group.resource_id, "", add("u1"))
+        world.directory.change(group.resource_id, add("u1"))
     members = world.directory.get(group.resource_id).resource["members"]
     assert [one["value"] for one in members] == ["u2", "u1"]
 
@@ -211,11 +212,24 @@ def test_a_version_that_is_not_the_one_expected_is_refused() -> None:
     world = World()
     world.directory.create({"userName": "ada"})
     world.set("00000001", title="x")
-    for version in ('W/"1"', 'W/"1", W/"3"'):
+    for wrong in (
+        Preconditions('W/"1"'),
+        Preconditions('W/"1", W/"3"'),
+        Preconditions(""),
+        Preconditions("2"),
+        Preconditions(if_none_match="*"),
+        Preconditions("*", '"2"'),
+    ):
         with pytest.raises(VersionDiffers):
-            world.directory.delete("00000001", version)
-    for version in ('W/"2"', 'W/"1", W/"2"', "*", ""):
-        assert world.directory.change("00000001", version, lambda before: before).version == 2
+            world.directory.delete("00000001", wrong)
+    for right in (
+        Preconditions('W/"2"'),
+        Preconditions('"1", "2"'),
+        Preconditions("*"),
+        Preconditions("*", '"1"'),
+        Preconditions(),
+    ):
+        assert world.directory.change("00000001", lambda before: before, right).version == 2
 
 
 def test_what_changes_nothing_is_not_written() -> None:
@@ -336,11 +350,11 @@ class DirectoryMachine(RuleBasedStateMachine):
     @rule(number=st.integers(1, 6), name=names, external_id=external_ids, moment=moments)
     def put(self, number: int, name: str, external_id: str | None, moment: int) -> None:
         found = {"userName": name} | ({"externalId": external_id} if external_id else {})
-        self.act(moment, lambda: self.world.directory.change(f"{number:08d}", "", lambda _: found))
+        self.act(moment, lambda: self.world.directory.change(f"{number:08d}", lambda _: found))
 
     @rule(number=st.integers(1, 6), moment=moments)
     def delete(self, number: int, moment: int) -> None:
-        self.act(moment, lambda: self.world.directory.delete(f"{number:08d}", ""))
+        self.act(moment, lambda: self.world.directory.delete(f"{number:08d}"))
 
     @invariant()
     def names_are_unique_and_lead_to_who_has_them(self) -> None:

@@ -107,7 +107,7 @@ def test_who_was_deactivated_by_scim_stays_so_until_graph_says_something_new() -
     world.graph.change([named("ada")])
     world.pull()
     (found,) = world.directory.search("", 1, 1).items
-    world.directory.change(found.resource_id, "", lambda user: user | {"active": False})
+    world.directory.change(found.resource_id, lambda user: user | {"active": False})
     world.graph.change([{"id": "id-ada", "set": {"jobTitle": "x"}}])
     world.pull()
     assert world.users()["ada@x.example"]["active"] is False
