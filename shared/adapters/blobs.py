@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from shared.adapters.storage_errors import passing_named
 from shared.kernel.blob import BlobChanged, BlobContainer, BlobInfo, BlobMissing
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient
+    from azure.storage.blob import BlobClient, BlobProperties
 
 SERVICE = "blobs"
 PIECE = 4 * 1024 * 1024
@@ -93,13 +94,13 @@ class AzureContainer:
             self._creating(lambda: client.commit_block_list([BlobBlock(block) for block in blocks]))
 
     def info(self, name: str) -> BlobInfo | None:
-        """Return size and ETag, or None."""
+        """Return what is known of a blob, or None."""
         try:
             with self._named_errors(name):
                 found = self._client(name).get_blob_properties()
         except BlobMissing:
             return None
-        return BlobInfo(name, found.size, quoted_etag(found.etag), dict(found.metadata or {}))
+        return _info(found)
 
     def delete(self, name: str, *, etag: str | None = None) -> None:
         """Remove a blob; a missing one is no error. BlobChanged when the ETag does not match."""
@@ -121,7 +122,7 @@ class AzureContainer:
         try:
             with passing_named(SERVICE):
                 for blob in container.list_blobs(name_starts_with=prefix, include=["metadata"]):
-                    yield BlobInfo(blob.name, blob.size, quoted_etag(blob.etag), dict(blob.metadata or {}))
+                    yield _info(blob)
         except ResourceNotFoundError:
             return
 
@@ -157,6 +158,12 @@ class AzureContainer:
             raise BlobMissing(f"{self._name}/{name}") from None
         except (ResourceExistsError, ResourceModifiedError):
             raise BlobChanged(f"{self._name}/{name}") from None
+
+
+def _info(found: "BlobProperties") -> BlobInfo:
+    return BlobInfo(
+        found.name, found.size, quoted_etag(found.etag), found.last_modified.astimezone(UTC), dict(found.metadata or {})
+    )
 
 
 def _download(client: "BlobClient", offset: int, etag: str | None) -> tuple[bytes, int, str]:

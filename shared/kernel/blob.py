@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -18,11 +19,12 @@ class BlobChanged(Exception):
 
 @dataclass(frozen=True)
 class BlobInfo:
-    """A blob's name, size in bytes, and ETag."""
+    """A blob's name, size in bytes, ETag, and when it was last written: by the storage's clock, in whole seconds."""
 
     name: str
     size: int
     etag: str
+    last_modified: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -56,7 +58,7 @@ class BlobContainer(Protocol):
         ...
 
     def info(self, name: str) -> BlobInfo | None:
-        """Return size and ETag, or None."""
+        """Return what is known of a blob, or None."""
         ...
 
     def delete(self, name: str, *, etag: str | None = None) -> None:

@@ -1,5 +1,7 @@
 """What every implementation of the blob port does."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from shared.kernel.blob import BlobChanged, BlobContainer, BlobMissing
@@ -28,6 +30,22 @@ def test_bytes_come_back(container: BlobContainer, content: bytes) -> None:
     info = container.info("folder/name with space & ü.csv")
     assert info
     assert (info.name, info.size, info.etag) == ("folder/name with space & ü.csv", len(content), etag)
+
+
+def test_a_blob_says_when_it_was_last_written(container: BlobContainer) -> None:
+    container.write("x", b"abc")
+    container.write("y", b"")
+    info = container.info("x")
+    assert info
+    assert info.last_modified.tzinfo is UTC
+    assert info.last_modified.microsecond == 0
+    assert [one.last_modified for one in container.list("x")] == [info.last_modified]
+    # Storage's own clock may differ from ours.
+    assert abs(datetime.now(UTC) - info.last_modified) < timedelta(minutes=5)
+    container.write("x", b"abcd")
+    again = container.info("x")
+    assert again
+    assert again.last_modified >= info.last_modified
 
 
 def test_a_stream_comes_in_pieces_from_an_offset(container: BlobContainer) -> None:

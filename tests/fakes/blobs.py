@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from threading import Lock
 
 from shared.adapters.blob_names import check_container_name, quoted_etag
 from shared.kernel.blob import BlobChanged, BlobContainer, BlobInfo, BlobMissing
+from shared.kernel.clock import Clock
 from tests.fakes.hook import Hook
 
 PIECE = 4 * 1024 * 1024
@@ -17,14 +19,19 @@ class _Stored:
     content: bytes
     etag: str
     content_type: str
+    last_modified: datetime
+
+    def info(self, name: str) -> BlobInfo:
+        return BlobInfo(name, len(self.content), self.etag, self.last_modified)
 
 
 class MemoryBlobs:
     """Implements `Blobs`."""
 
-    def __init__(self, hook: Hook | None = None) -> None:
-        """Start empty; the hook is called around every operation."""
+    def __init__(self, hook: Hook | None = None, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        """Start empty; the hook is called around every operation, the clock is the storage's."""
         self._hook = hook or Hook()
+        self._clock = clock
         self._containers: dict[str, MemoryContainer] = {}
         self._lock = Lock()
 
@@ -32,15 +39,16 @@ class MemoryBlobs:
         """Return a container."""
         check_container_name(name)
         with self._lock:
-            return self._containers.setdefault(name, MemoryContainer(name, self._hook))
+            return self._containers.setdefault(name, MemoryContainer(name, self._hook, self._clock))
 
 
 class MemoryContainer:
     """Implements `BlobContainer`."""
 
-    def __init__(self, name: str, hook: Hook) -> None:
+    def __init__(self, name: str, hook: Hook, clock: Clock) -> None:
         """Start empty."""
         self._name = name
+        self._clock = clock
         self._hook = hook
         self._blobs: dict[str, _Stored] = {}
         self._versions = count(1)
@@ -74,7 +82,8 @@ class MemoryContainer:
         with self._lock:
             if name in self._blobs and not overwrite:
                 raise BlobChanged(f"{self._name}/{name} exists")
-            stored = _Stored(bytes(content), f'"0x{next(self._versions):X}"', content_type)
+            etag, written = f'"0x{next(self._versions):X}"', self._clock().replace(microsecond=0)
+            stored = _Stored(bytes(content), etag, content_type, written)
             self._blobs[name] = stored
         self._hook.after("write", self._name, name)
         return stored.etag
@@ -84,12 +93,12 @@ class MemoryContainer:
         self.write(name, b"".join(source.stream(source_name, etag=etag)))
 
     def info(self, name: str) -> BlobInfo | None:
-        """Return size and ETag, or None."""
+        """Return what is known of a blob, or None."""
         self._hook.before("info", self._name, name)
         with self._lock:
             found = self._blobs.get(name)
         self._hook.after("info", self._name, name)
-        return BlobInfo(name, len(found.content), found.etag) if found else None
+        return found.info(name) if found else None
 
     def delete(self, name: str, *, etag: str | None = None) -> None:
         """Remove a blob; a missing one is no error."""
@@ -108,7 +117,7 @@ class MemoryContainer:
             found = [(name, self._blobs[name]) for name in sorted(self._blobs) if name.startswith(prefix)]
         self._hook.after("list", self._name, prefix)
         for name, stored in found:
-            yield BlobInfo(name, len(stored.content), stored.etag)
+            yield stored.info(name)
 
     def _read(self, name: str, etag: str | None) -> _Stored:
         self._hook.before("read", self._name, name)

@@ -79,7 +79,7 @@ class World:
         self.now = datetime(2025, 2, 1, 6, tzinfo=UTC)
         self.hook: Callable[[str, str], None] = lambda _operation, _place: None
         around = _Around(self)
-        self.tables, self.blobs = MemoryTables(around), MemoryBlobs(around)
+        self.tables, self.blobs = MemoryTables(around), MemoryBlobs(around, lambda: self.now)
         self.queues = MemoryQueues(lambda: self.now, self.blobs, around)
         self.plans = list(plans or (plan(),))
         self.sales: dict[str, list[SalesDay]] = {}

@@ -133,7 +133,7 @@ class World:
         self.now = datetime(2025, 2, 6, 12, 0, tzinfo=UTC)
         self.hook: Interruption = nothing
         around = Around(self)
-        self.tables, self.blobs = MemoryTables(around), MemoryBlobs(around)
+        self.tables, self.blobs = MemoryTables(around), MemoryBlobs(around, lambda: self.now)
         self.queues = MemoryQueues(lambda: self.now, self.blobs, around)
         self.people: dict[str, Payee] = {}
         self.client, self.folder = LedgerClient(self), Folder(self)

@@ -134,7 +134,7 @@ class World:
         self.hook: Interruption = lambda _operation, _name: None
         around = Around(self)
         self.tables = MemoryTables(around)
-        self.blobs = MemoryBlobs(around)
+        self.blobs = MemoryBlobs(around, lambda: self.now)
         self.queues = MemoryQueues(lambda: self.now, self.blobs, around)
         self._numbers = count(1)
         given: dict[str, Any] = {

@@ -56,7 +56,7 @@ class World:
         self.now = datetime(2025, 1, 10, 12, tzinfo=UTC)
         self.hook: Callable[[str, str], None] = lambda _operation, _place: None
         around = _Around(self)
-        self.tables, self.blobs = MemoryTables(around), MemoryBlobs(around)
+        self.tables, self.blobs = MemoryTables(around), MemoryBlobs(around, lambda: self.now)
         self.queues = MemoryQueues(lambda: self.now, self.blobs, around)
         self.people: list[dict[str, Any]] = []
         self.mappings = MappingStore(self.tables.table("EmployeeMappings"), TENANT)
