@@ -23,6 +23,7 @@ KINDS = (
     "answer-lost",
     "wrong-totals",
     "known-key",
+    "key-in-use",
     "foreign-link",
 )
 

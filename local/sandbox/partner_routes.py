@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from local.sandbox.faults import Fault
 from local.sandbox.graph import LinkUnknown
 from local.sandbox.mail_gateways import receive_communication_services, receive_sendgrid, tell_operation, tell_scopes
 from local.sandbox.order_intake import OrderRefused
@@ -51,6 +52,8 @@ def _batch(sandbox: "Sandbox", request: Request) -> Answer:
         return as_json(answer | {"controlTotals": totals | {"recordCount": totals["recordCount"] - 1}})
     if fault and fault.kind == "known-key":
         return as_json(answer, 409)
+    if fault and fault.kind == "key-in-use":
+        return _key_in_use(fault)
     if fault and fault.kind == "answer-lost":
         fault.kind = "reset"
     return with_fault(request, as_json(answer), fault) if fault else as_json(answer)
@@ -72,9 +75,17 @@ def _take_order(sandbox: "Sandbox", request: Request) -> Answer:
         return as_json({"error": str(error)}, error.status)
     if fault and fault.kind == "known-key":
         return as_json(answer, 409)
+    if fault and fault.kind == "key-in-use":
+        return _key_in_use(fault)
     if fault and fault.kind == "answer-lost":
         fault.kind = "reset"
     return with_fault(request, as_json(answer, 201), fault) if fault else as_json(answer, 201)
+
+
+def _key_in_use(fault: Fault) -> Answer:
+    """Return what a system says that has not finished the first request of a key."""
+    headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+    return as_json({"error": {"code": "idempotency_key_in_use", "message": "try again later"}}, 409, **headers)
 
 
 def _users(sandbox: "Sandbox", request: Request) -> Answer:

@@ -16,17 +16,20 @@ from shared.adapters.http_wire import MAX_BODY, Wire, WireAnswer, WireRequest
 from shared.adapters.logs import current_correlation_id
 from shared.adapters.oauth import TokenSource
 from shared.adapters.resilience.retry import Retry
+from shared.adapters.resilience.retry_after import retry_after_seconds
 from shared.adapters.telemetry.current import current_traceparent
 from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock, utc_now
-from shared.kernel.errors import ContractBroken, MalformedResponse, PartnerRefused
+from shared.kernel.errors import Busy, ContractBroken, MalformedResponse, PartnerRefused
 
 Result = TypeVar("Result")
+Wish = TypeVar("Wish", float, None)
 
 USER_AGENT = "integration-hub/1"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNAUTHORIZED = 401
+_CONFLICT = 409
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?")
 _PATH = re.compile(r"/[^?#\\\s]*")
 
@@ -66,7 +69,8 @@ class Call:
 
     `idempotency_key` comes from business identity and makes a write retryable. `accept` are statuses beyond 2xx that
     are answers, not errors, unless `check` finds them malformed. `check` looks at the answer inside retry and breaker:
-    a MalformedResponse that it raises counts and is retried as any other. `params` as text is a query that is sent as
+    a MalformedResponse that it raises counts and is retried as any other; a Busy, with the partner's Retry-After, goes
+    to the caller. `params` as text is a query that is sent as
     it is, such as that of a link of the partner's. `name` stands for method and path in errors and telemetry, where the
     path is a secret. `once`: it is not retried, whatever it is.
     """
@@ -255,11 +259,23 @@ class PartnerClient:
         try:
             if call.check:
                 call.check(answer)
-        except MalformedResponse:
-            if error:  # the status was accepted for what its body might have said
-                raise error from None
+        except Busy as busy:
+            busy.retry_after = self._wish(answer, busy.retry_after)
             raise
+        except MalformedResponse:
+            if not error:
+                raise
+            # The status was accepted for what its body might have said. A conflict that passes by itself says when.
+            wish = self._wish(answer, None) if answer.status == _CONFLICT else None
+            if wish is not None:
+                raise Busy(error.message, retry_after=wish) from None
+            raise error from None
         return answer
+
+    def _wish(self, answer: WireAnswer, otherwise: Wish) -> float | Wish:
+        """Return the seconds that the partner asks to wait."""
+        wish = retry_after_seconds(answer.headers.get("retry-after"), self._clock())
+        return otherwise if wish is None else wish
 
     def _headers(self, call: Call, token: str | None) -> dict[str, str]:
         context = self._context()

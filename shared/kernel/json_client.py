@@ -30,6 +30,7 @@ class JsonPoster(Protocol):
     ) -> Any:  # noqa: ANN401 - JSON
         """Send JSON as it is, return the parsed answer. `check` looks at it inside the retry.
 
-        An error status in `accept` is an answer where its body passes the check, and an error where it does not.
+        An error status in `accept` is an answer where its body passes the check, and an error where it does not: Busy
+        where the partner asks to come back (Retry-After), and where the check raises it.
         """
         ...

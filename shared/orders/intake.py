@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.kernel.adapter import AdapterHealth, CallContext, Health, semantic_version
-from shared.kernel.errors import HubError, InvalidRequest, MalformedResponse, PartnerRefused
+from shared.kernel.errors import Busy, HubError, InvalidRequest, MalformedResponse, PartnerRefused
 from shared.kernel.json_client import JsonPoster
 from shared.kernel.once import RunOnce
+from shared.kernel.partner_status import Verdict, is_under_way, verdict_of
 from shared.orders.order import Order, intake_body, problems_of
 
 PARTNER = "sales"
@@ -20,7 +21,10 @@ PATH = "/api/v2/orders/intake"
 HEALTH_PATH = "/api/health"
 _OPERATION = "order-intake"
 _KNOWN_KEY = frozenset({409})
-"""With this some systems answer a key that they know, the first answer in the body: it is the answer."""
+"""With this some systems answer a key that they know: the first answer in the body is the answer, and a key that is
+being worked on is waited for."""
+_ASK_AGAIN_AFTER = 5.0
+"""Seconds, where the sales system is still at it and does not say when it will be done."""
 _UNFIT = frozenset({400, 409, 422})
 """With these the sales system refuses the order itself, not us."""
 SLOW_AFTER = 2000.0
@@ -82,9 +86,9 @@ class OrderIntake:
     def execute(self, order: Order, context: CallContext) -> OrderTaken:
         """Bring an order to the sales system, once by tenant and order ID; a repeat gets the first answer.
 
-        InvalidRequest, also where the sales system finds the order unfit; Conflict when the ID was used for another
-        order in the last 24 h; Busy; partner errors, after which the same order may be sent again: the sales system
-        knows it by its key.
+        InvalidRequest, also where the sales system finds the order unfit or gives it a status that says so; Conflict
+        when the ID was used for another order in the last 24 h; Busy, also while the sales system works on the same
+        order; partner errors, after which the same order may be sent again: the sales system knows it by its key.
         """
         self.validate(order)
         content = self.transform(order)
@@ -111,7 +115,13 @@ class OrderIntake:
 
     def _post(self, order: Order, content: Mapping[str, object], key: str) -> OrderTaken:
         def check(answer: object) -> None:
-            _read(answer, order.order_id)
+            try:
+                _read(answer, order.order_id)
+            except MalformedResponse:
+                if not is_under_way(answer):
+                    raise
+                text = f"the sales system is still working on order {order.order_id}"
+                raise Busy(text, retry_after=_ASK_AGAIN_AFTER) from None
 
         body = json.dumps(content, separators=(",", ":")).encode()
         try:
@@ -121,7 +131,11 @@ class OrderIntake:
                 raise
             text = f"the sales system refuses order {order.order_id} ({error.status}): correct it and send it again"
             raise InvalidRequest(text) from error
-        return _read(answer, order.order_id)
+        taken = _read(answer, order.order_id)
+        if verdict_of(taken.status) is Verdict.FAILED:
+            said = f"the sales system says {taken.status!r} of order {order.order_id} ({taken.sales_order_number})"
+            raise InvalidRequest(f"{said}: correct it and send it again")
+        return taken
 
 
 def _read(answer: object, order_id: str) -> OrderTaken:

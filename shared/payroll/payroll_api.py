@@ -7,16 +7,27 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from shared.kernel.errors import MalformedResponse
+from shared.kernel.errors import Busy, MalformedResponse
 from shared.kernel.json_client import JsonPoster
 from shared.kernel.money import parse_amount, to_minor
 from shared.kernel.partner_body import PartnerBody
+from shared.kernel.partner_status import Verdict, is_under_way, verdict_of, words_of
 from shared.payroll.export import ControlTotals
 
 PARTNER = "payroll"
 PATH = "/api/v1/incentives/batch"
 _KNOWN_KEY = frozenset({409})
-"""With this some systems answer a key that they know, the first answer in the body: it is the answer."""
+"""With this some systems answer a key that they know: the first answer in the body is the answer, and a key that is
+being worked on is waited for."""
+_ASK_AGAIN_AFTER = 60.0
+"""Seconds, where payroll is still at it and does not say when it will be done."""
+_NOTHING_TAKEN: Mapping[str, object] = {
+    "payrollBatchId": "",
+    "recordsAccepted": 0,
+    "recordsRejected": 0,
+    "controlTotals": {"recordCount": 0, "totalAmount": 0},
+}
+"""What an answer may leave out that says no: there is nothing to count."""
 
 
 def _minor(value: object) -> int:
@@ -53,7 +64,7 @@ class _Answer(PartnerBody):
 
 @dataclass(frozen=True)
 class BatchAnswer:
-    """What payroll says. `rejected`: employee ID -> reason, which is never empty."""
+    """What payroll says. `rejected`: employee ID -> reason, which is never empty; `words`: what it says beside it."""
 
     batch_id: str
     status: str
@@ -62,13 +73,26 @@ class BatchAnswer:
     records_rejected: int
     rejected: Mapping[str, str]
     totals: ControlTotals
+    words: str = ""
 
 
 def post_batch(client: JsonPoster, export_id: str, body: bytes) -> BatchAnswer:
-    """Send a batch under its export's ID: however often it is sent, payroll pays it once. Partner errors."""
+    """Send a batch under its export's ID: however often it is sent, payroll pays it once.
+
+    Busy while payroll is still working on it: the same batch is sent again later, and gets the answer. Partner errors.
+    """
 
     def check(answer: object) -> None:
-        found = read_answer(answer).batch_id
+        about = answer.get("batchId") if isinstance(answer, dict) else None
+        ours = about in (None, export_id)
+        if ours and _is_pending(answer):
+            raise _still_at_it(export_id)
+        try:
+            found = read_answer(answer).batch_id
+        except MalformedResponse:
+            if ours and is_under_way(answer):
+                raise _still_at_it(export_id) from None
+            raise
         if found != export_id:
             raise MalformedResponse(PARTNER, f"the answer to batch {export_id} is about batch {found[:60]!r}")
 
@@ -79,7 +103,7 @@ def post_batch(client: JsonPoster, export_id: str, body: bytes) -> BatchAnswer:
 def read_answer(answer: object) -> BatchAnswer:
     """Read payroll's answer. MalformedResponse when it breaks the contract."""
     try:
-        found = _Answer.model_validate(answer)
+        found = _Answer.model_validate(_completed(answer))
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, item["loc"][:3])) or "body" for item in error.errors()}))
         raise MalformedResponse(PARTNER, f"the answer to the batch breaks the contract in {fields}") from None
@@ -91,7 +115,28 @@ def read_answer(answer: object) -> BatchAnswer:
         found.recordsRejected,
         _reasons(found.rejectedRecords),
         ControlTotals(found.controlTotals.recordCount, found.controlTotals.totalAmount),
+        words_of(answer),
     )
+
+
+def _verdict(answer: object) -> Verdict | None:
+    status = answer.get("status") if isinstance(answer, dict) else None
+    return verdict_of(status) if isinstance(status, str) else None
+
+
+def _is_pending(answer: object) -> bool:
+    return _verdict(answer) is Verdict.PENDING
+
+
+def _still_at_it(export_id: str) -> Busy:
+    return Busy(f"payroll is still working on batch {export_id}", retry_after=_ASK_AGAIN_AFTER)
+
+
+def _completed(answer: object) -> object:
+    """Return an answer that says no with what it may leave out."""
+    if not isinstance(answer, dict) or _verdict(answer) is not Verdict.FAILED:
+        return answer
+    return {**_NOTHING_TAKEN, **{name: value for name, value in answer.items() if value is not None}}
 
 
 def _reasons(rejected: Sequence[_Rejected]) -> dict[str, str]:

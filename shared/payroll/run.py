@@ -6,7 +6,7 @@ from datetime import timedelta
 from time import monotonic
 
 from shared.kernel.clock import to_iso
-from shared.kernel.errors import Conflict, DataRefused, HubError, NotFound
+from shared.kernel.errors import Busy, Conflict, DataRefused, HubError, NotFound
 from shared.kernel.message import Message
 from shared.kernel.table import RowChanged
 from shared.payroll.context import PayrollContext
@@ -124,11 +124,15 @@ def wake_stalled_exports(context: PayrollContext) -> list[str]:
 
 
 def _do(context: PayrollContext, export: Export, step: Step) -> Export:
-    """Do a step and record it, or stop where it must not be done. RowChanged."""
+    """Do a step and record it, or stop where it must not be done. Busy while payroll is at it; RowChanged."""
     try:
         return _record(context, DO[step](context, export), step)
     except DataRefused as error:
         return stop_export(context, export, error)
+    except Busy:
+        # An answer, though not the last one: the export does not stand still.
+        context.exports.save(replace(export, progress_at=context.clock()))
+        raise
 
 
 def _record(context: PayrollContext, export: Export, step: Step) -> Export:

@@ -246,6 +246,7 @@ FAULTS = {
     "torn answer": [Fault("payroll.batch", "torn")],
     "no JSON": [Fault("payroll.batch", "not-json")],
     "expired token": [Fault("payroll.batch", "expired-token")],
+    "a key in use": [Fault("payroll.batch", "key-in-use", times=3, retry_after="1")],
     "a known key answered with 409": [Fault("payroll.batch", "answer-lost"), Fault("payroll.batch", "known-key")],
 }
 

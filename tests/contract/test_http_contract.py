@@ -20,6 +20,7 @@ from shared.adapters.resilience.policies import RetryPolicy
 from shared.adapters.resilience.retry import Retry
 from shared.adapters.resilience.retry_budget import RetryBudget
 from shared.kernel.errors import (
+    Busy,
     ContractBroken,
     HubError,
     MalformedResponse,
@@ -355,6 +356,29 @@ def test_an_accepted_status_whose_body_is_no_answer_is_an_error() -> None:
             assert (refusal.value.status, len(partner.requests)) == (409, 1)
     with Loopback(answer(200, b'{"error": "x"}')) as partner, pytest.raises(MalformedResponse):
         post(partner.url)
+
+
+def test_a_conflict_that_passes_by_itself_is_for_later_and_is_not_retried_at_once() -> None:
+    """What `check` calls Busy, and a 409 that is no answer but says when to come back (RFC 9110, 10.2.3)."""
+
+    def busy(_content: object) -> None:
+        raise Busy("still at it", retry_after=60)
+
+    def malformed(_content: object) -> None:
+        raise MalformedResponse("erp", "is no answer")
+
+    cases: list[tuple[Callable[[object], None], int, dict[str, str], float]] = [
+        (busy, 409, {}, 60),
+        (busy, 200, {"Retry-After": "7"}, 7),
+        (busy, 409, {"Retry-After": "soon"}, 60),
+        (malformed, 409, {"Retry-After": "0"}, 0),
+    ]
+    for check, status, headers, seconds in cases:
+        with Loopback(answer(status, b"{}", headers=headers)) as partner:
+            client = make(partner.url, retries=2)
+            with pytest.raises(Busy) as waiting:
+                client.post_body("/x", b"{}", idempotency_key="B1", check=check, accept=frozenset({409}))
+            assert (waiting.value.retry_after, len(partner.requests)) == (seconds, 1)
 
 
 class Guard:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -100,9 +101,31 @@ DIFFERING = {
         "2 records, 400.00",
     ),
     "counts that do not add up": (lambda a: a | {"recordsAccepted": 3}, "accepted 3 and rejected 1 of 3"),
-    "still at it": (
-        lambda a: a | {"status": "Processing", "recordsAccepted": 0, "recordsRejected": 0, "rejectedRecords": []},
+    "taken, and nothing counted": (
+        lambda a: a | {"status": "Received", "recordsAccepted": 0, "recordsRejected": 0, "rejectedRecords": []},
         "accepted 0 and rejected 0 of 3",
+    ),
+    "a word that nobody knows": (
+        lambda a: a | {"status": "Zurueckgestellt"},
+        "payroll says 'Zurueckgestellt', a status",
+    ),
+    "no word": (lambda a: a | {"status": " "}, "payroll says ' ', a status that the hub does not know"),
+    "refused and accepted": (lambda a: a | {"status": "REJECTED"}, "payroll says 'REJECTED' and that it accepted 2"),
+    "refused with a reason": (
+        lambda a: {"batchId": a["batchId"], "status": "Failed", "errors": [{"message": "period is closed"}]},
+        "payroll says 'Failed' (period is closed): nobody of this batch is marked as exported",
+    ),
+    "refused, each by name": (
+        lambda a: (
+            a
+            | {
+                "status": "rejected",
+                "recordsAccepted": 0,
+                "recordsRejected": 3,
+                "rejectedRecords": named("E1", "E2", "E3"),
+            }
+        ),
+        "payroll says 'rejected': nobody",
     ),
     "refusals without names": (lambda a: a | {"rejectedRecords": []}, "rejected 1 records and names 0"),
     "an unknown name": (lambda a: a | {"rejectedRecords": named("E9")}, "names 1, of which 0 are in the batch"),
@@ -138,6 +161,74 @@ def test_an_answer_that_does_not_add_up_stops_alerts_and_goes_on_when_payroll_is
     assert (done.status, done.failure, done.accepted_minor) == (ExportStatus.COMPLETED, "", 40_000)
     assert len(set(world.client.sent)) == 1, "every attempt had the same key and bytes"
     assert world.paid() == {"E1": 10_000, "E3": 30_000}
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["accepted", "Partially Accepted", "PARTIALLY_ACCEPTED", "Received", "Processed", "COMPLETED", "Duplicate"],
+)
+def test_a_status_that_is_known_to_be_good_goes_on_however_it_is_written(status: str) -> None:
+    world = ready(lambda answer: answer | {"status": status})
+    export = world.export()
+    assert (export.status, export.payroll_status, export.accepted_minor) == (ExportStatus.COMPLETED, status, 40_000)
+
+
+def test_a_duplicate_with_other_totals_stops() -> None:
+    totals = {"recordCount": 3, "totalAmount": "599.99"}
+    world = ready(lambda answer: answer | {"status": "Duplicate", "controlTotals": totals})
+    assert "3 records, 599.99" in world.export().failure
+
+
+WORKING: dict[str, Answer] = {
+    "whole": {
+        "status": "In Progress",
+        "payrollBatchId": "PB-1",
+        "recordsAccepted": 0,
+        "recordsRejected": 0,
+        "controlTotals": {"recordCount": 3, "totalAmount": "600.00"},
+    },
+    "without counts": {"status": "PROCESSING"},
+    "without a status": {"title": "Conflict", "detail": "The batch is being processed."},
+    "as a code": {"error": {"code": "REQUEST_IN_PROGRESS"}},
+}
+
+
+@pytest.mark.parametrize("case", WORKING)
+def test_a_batch_that_payroll_is_still_working_on_is_asked_for_until_it_is_done(case: str) -> None:
+    world = ready(lambda answer: answer)
+    begun = world.now
+    export = world.trigger()
+    world.client.change = lambda answer: WORKING[case] | {"batchId": export.export_id}
+    for _ in range(5):
+        world.deliver()
+        assert world.all_exports()[0].progress_at == world.now, "it does not count as standing still"
+        world.now += timedelta(seconds=61)
+    assert world.told("export.stopped") == []
+    assert {one.state for one in world.calculations().values()} == {State.APPROVED}
+    world.client.change = lambda answer: answer
+    world.work()
+    assert world.context.exports.get(export.export_id).status is ExportStatus.COMPLETED
+    assert world.now - begun < timedelta(minutes=10)
+    assert len(set(world.client.sent)) == 1, "every attempt had the same key and bytes"
+    assert world.paid() == {"E1": 10_000, "E3": 30_000}
+
+
+def test_payroll_that_never_gets_done_with_a_batch_stops_the_export_within_a_day() -> None:
+    world = ready(lambda answer: answer | {"status": "Pending"})
+    export = world.trigger()
+    until = world.now + timedelta(hours=24, minutes=2)
+    while world.now < until:
+        world.now += timedelta(seconds=61)
+        world.deliver()
+    [alert] = world.told("export.stopped")
+    assert alert.data["failure"] == f"payroll is still working on batch {export.export_id}"
+
+
+def test_a_key_that_payroll_knows_from_another_batch_is_not_waited_for() -> None:
+    said = {"error": "the key of a batch in progress was used with a different body"}
+    world = ready(lambda answer: said)
+    export = world.export()
+    assert (export.status, export.step) == (ExportStatus.STOPPED, Step.POST)
 
 
 def test_a_record_that_is_refused_for_two_reasons_is_refused_once() -> None:
