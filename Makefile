@@ -7,6 +7,7 @@ SEED ?= 7
 RECORDS ?= 10000
 DATE ?= 2025-01-15
 FAULTS ?= 0
+WORKERS ?= 2
 
 .PHONY: demo start mail-preview test test-all lint type unit bench environment test-environment package lock \
 	second-python system-packages clean
@@ -55,12 +56,13 @@ type: test-environment
 	@$(VENV)/bin/mypy
 
 unit: test-environment
-	@$(RUN) -m pytest tests/unit tests/contract
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/contract
 
 test: test-environment lint type package test-all second-python
 
+# By file: what a module starts (a hub, a broker, an emulator) is started once.
 test-all: test-environment
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile
 
 # What is deployed, with everything that it needs: build/integration-hub.zip. Needs no Node.
 package: $(VENV)/.installed

@@ -23,4 +23,4 @@ if [ ! -e "$stamp" ] || [ -n "$(find requirements*.txt constraints.txt -newer "$
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-test.txt -c constraints.txt
     touch "$stamp"
 fi
-exec "$environment/bin/python" -m pytest -q tests/unit tests/contract tests/conformance
+exec "$environment/bin/python" -m pytest -q -n 2 --dist loadfile tests/unit tests/contract tests/conformance

@@ -75,7 +75,7 @@ def test_a_refusal() -> None:
         (Colour.RED, "RED"),
         (Line("E1", Decimal("1.5")), {"employeeId": "E1", "grossAmount": "1.50"}),
         ({"lines": (Line("E1", Decimal(1)),)}, {"lines": [{"employeeId": "E1", "grossAmount": "1.00"}]}),
-        (frozenset({"b", "a"}), ["a", "b"]),
+        pytest.param(frozenset({"b", "a"}), ["a", "b"], id="a set"),  # as text it is another one in each process
         ("Größe", "Größe"),
         (True, True),
         (None, None),
