@@ -19,6 +19,7 @@ from shared.access.routes import Contract, Route, methods_at, methods_of
 from shared.adapters.telemetry.current import current_traceparent
 from shared.hub import Hub, current_hub
 from shared.kernel.clock import from_iso
+from shared.kernel.entity_tags import is_sound, tags_of
 from shared.kernel.envelope import failure, success
 from shared.kernel.errors import (
     Busy,
@@ -106,6 +107,17 @@ class ApiRequest:
             pass
         raise _invalid(name, "must be a date such as 2025-01-31")
 
+    def if_match(self) -> frozenset[str]:
+        """Return the entity tags of `If-Match`, without quotes; none for `*`, which names no version. InvalidRequest.
+
+        A tag without quotes, as the envelope shows it, is taken as well.
+        """
+        header = self.http.headers.get("If-Match", "").strip()
+        quoted = header if not header or is_sound(header) else f'"{header}"'
+        if quoted and not is_sound(quoted):
+            raise _invalid("If-Match", 'must be the etag of what you saw, such as "3-0123456789abcdef"')
+        return frozenset(tag.strip('"') for tag in tags_of(quoted))
+
     def instant(self, name: str) -> datetime | None:
         """Return a query parameter that is an instant. InvalidRequest."""
         text = self.query(name)
@@ -138,6 +150,8 @@ class ApiResult:
     data: object
     status: int = 200
     metadata: Mapping[str, object] = field(default_factory=dict)
+    etag: str = ""
+    """Of what the data shows, without quotes; it becomes the header `ETag`."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +200,8 @@ def _answer(
             return _file(result, request_id)
         body = success(request_id, hub.clock(), result.data, result.metadata)
         headers = {"Retry-After": str(_UNHEALTHY_RETRY_AFTER)} if result.status == 503 else {}
+        if result.etag:
+            headers["ETag"] = f'"{result.etag}"'
         return _response(body, result.status, request_id, headers)
     except HubError as error:
         return _refused(hub, route, request_id, error)

@@ -51,6 +51,7 @@ type hubSettings = {
   HR_MAX_TERMINATION_SHARE: string?
 
   INCENTIVE_PLANS: string?
+  HUB_FOUR_EYES: string?
 
   PAYROLL_BASE_URL: string
   PAYROLL_TOKEN_URL: string?

@@ -1,6 +1,7 @@
 """A client of the hub's API, as an operator's script would have it."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import requests
@@ -46,6 +47,21 @@ class HubClient:
             if not token:
                 return items
             parameters["pageToken"] = token
+
+    def seen(self, calculation_id: str) -> dict[str, str]:
+        """Look at a calculation; return the header by which a decision on it says what was seen. HTTPError."""
+        return {"If-Match": f'"{self.call("GET", f"/calculations/{calculation_id}")["etag"]}"'}
+
+    def decide(self, what: str, calculation_id: str, **body: str) -> Any:  # noqa: ANN401 - JSON
+        """Look at a calculation, and `submit`, `approve` or `reject` it. HTTPError."""
+        return self.call("POST", f"/calculations/{calculation_id}/{what}", headers=self.seen(calculation_id), json=body)
+
+    def decide_all(self, what: str, period: str) -> Any:  # noqa: ANN401 - JSON
+        """Look at all that waits in a period, and `submit` or `approve` it. HTTPError."""
+        status = {"submit": "Draft", "approve": "PendingApproval"}[what]
+        nets = [Decimal(one["net"]) for one in self.all("/calculations", period=period, status=status)]
+        seen = {"period": period, "count": len(nets), "totalNet": f"{sum(nets):.2f}"}
+        return self.call("POST", f"/calculations/{what}", json=seen)
 
     def ask_sandbox(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
         """Return what the sandbox answers."""

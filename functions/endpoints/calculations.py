@@ -1,6 +1,6 @@
 """Calculations over HTTP (INC-40, INC-41, INC-42)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
@@ -12,17 +12,12 @@ from shared.incentives.calculate_period import start_calculation
 from shared.incentives.calculation import State
 from shared.incentives.calculation_runs import calculation_runs_of
 from shared.incentives.calculation_store import calculations_of
-from shared.incentives.decide import Actor, Outcome
-from shared.incentives.decide import approve as do_approve
-from shared.incentives.decide import reject as do_reject
-from shared.incentives.decide import submit as do_submit
 from shared.incentives.post import Amount, shown
 from shared.incentives.post import post as store_posted
 from shared.incentives.queries import shown_run, summary, whole
-from shared.kernel.errors import Conflict, FieldProblem, Forbidden, HubError, InvalidRequest, NotFound
+from shared.incentives.seen import etag_of
+from shared.kernel.errors import FieldProblem, InvalidRequest
 from shared.kernel.pay_period import parse_period
-
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 def _period_name(value: object) -> str:
@@ -44,37 +39,6 @@ class PostBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     calculations: list[JsonValue] = Field(min_length=1, max_length=1000)
-
-
-class ManyBody(BaseModel):
-    """`{"ids": [...]}`, or `{"period": "2025-01"}` for all of a period that are in the state for it."""
-
-    model_config = ConfigDict(extra="forbid")
-    ids: list[Id] = Field(default_factory=list, max_length=1000)
-    period: Period | None = None
-    note: str = Field(default="", max_length=500)
-
-
-class RejectManyBody(BaseModel):
-    """`{"ids": [...], "reason": "..."}`."""
-
-    model_config = ConfigDict(extra="forbid")
-    ids: list[Id] = Field(min_length=1, max_length=1000)
-    reason: str = Field(min_length=1, max_length=500)
-
-
-class NoteBody(BaseModel):
-    """`{"note": "..."}`."""
-
-    model_config = ConfigDict(extra="forbid")
-    note: str = Field(default="", max_length=500)
-
-
-class ReasonBody(BaseModel):
-    """`{"reason": "..."}`."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=1, max_length=500)
 
 
 class AmendBody(BaseModel):
@@ -130,22 +94,8 @@ def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
 
 def show(hub: Hub, request: ApiRequest) -> ApiResult:
     """Show a calculation with its breakdown and audit trail."""
-    return ApiResult(whole(hub.incentives.calculations.get(request.path("id"))))
-
-
-def submit(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Submit a calculation for approval."""
-    return _one(do_submit(hub.incentives, [request.path("id")], actor_of(request)))
-
-
-def approve(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Approve a calculation."""
-    return _one(do_approve(hub.incentives, [request.path("id")], actor_of(request), request.body(NoteBody).note))
-
-
-def reject(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Reject a calculation with a reason."""
-    return _one(do_reject(hub.incentives, [request.path("id")], actor_of(request), request.body(ReasonBody).reason))
+    calculation = hub.incentives.calculations.get(request.path("id"))
+    return ApiResult(whole(calculation), etag=etag_of(calculation))
 
 
 def amend(hub: Hub, request: ApiRequest) -> ApiResult:
@@ -153,72 +103,7 @@ def amend(hub: Hub, request: ApiRequest) -> ApiResult:
     body = request.body(AmendBody)
     correction = Correction(body.correctedNet, body.reason)
     amendment = store_amendment(hub.incentives, request.path("id"), correction, request.principal.subject)
-    return ApiResult(whole(amendment), 201)
-
-
-def submit_many(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Submit many: by ID, or all drafts of a period."""
-    ids, more = _chosen(hub, request.body(ManyBody), State.DRAFT)
-    return _many(do_submit(hub.incentives, ids, actor_of(request)), more=more)
-
-
-def approve_many(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Approve many: by ID, or all of a period that are pending."""
-    body = request.body(ManyBody)
-    ids, more = _chosen(hub, body, State.PENDING)
-    return _many(do_approve(hub.incentives, ids, actor_of(request), body.note), more=more)
-
-
-def reject_many(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Reject many by ID, with one reason."""
-    body = request.body(RejectManyBody)
-    return _many(do_reject(hub.incentives, body.ids, actor_of(request), body.reason), more=False)
-
-
-def actor_of(request: ApiRequest) -> Actor:
-    """Return who acts."""
-    principal = request.principal
-    return Actor(principal.subject, principal.identities, principal.address)
-
-
-_MOST = 1000
-
-
-def _chosen(hub: Hub, body: ManyBody, state: State) -> tuple[list[str], bool]:
-    """Return the IDs that a request is about, and whether the period has more of them than one request does."""
-    if bool(body.ids) == bool(body.period):
-        raise _invalid("ids", "give either ids or a period")
-    if body.ids:
-        return body.ids, False
-    found: list[str] = []
-    for calculation in hub.incentives.calculations.of_period(str(body.period), state=state):
-        if len(found) == _MOST:
-            return found, True
-        found.append(calculation.calculation_id)
-    return found, False
-
-
-def _many(outcomes: list[Outcome], *, more: bool) -> ApiResult:
-    refused = sum(bool(one.code) for one in outcomes)
-    metadata = {"done": len(outcomes) - refused, "refused": refused, "more": more}
-    return ApiResult([_shown(one) for one in outcomes], 207 if refused else 200, metadata)
-
-
-def _one(outcomes: list[Outcome]) -> ApiResult:
-    outcome = outcomes[0]
-    if outcome.code:
-        errors: dict[str, type[HubError]] = {"NotFound": NotFound, "Forbidden": Forbidden}
-        raise errors.get(outcome.code, Conflict)(outcome.reason)
-    return ApiResult(_shown(outcome))
-
-
-def _shown(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "id": outcome.calculation_id,
-        "status": outcome.state or None,
-        "code": outcome.code or None,
-        "reason": outcome.reason or None,
-    }
+    return ApiResult(whole(amendment), 201, etag=etag_of(amendment))
 
 
 def _required_period(request: ApiRequest) -> str:

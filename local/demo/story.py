@@ -139,31 +139,32 @@ class Story:
         self.seen.calculation = self._wait(f"/admin/calculations/runs/{run_id}")
 
     def decide(self) -> None:
-        """All are submitted; one is rejected, the others are approved, one of them is amended."""
+        """All are submitted; one is rejected, the others are approved by somebody else, one of them is amended."""
         period = {"period": self.seen.period}
-        self.admin.call("POST", "/calculations/submit", json=period)
+        self.admin.decide_all("submit", self.seen.period)
         pending = self._calculations(status="PendingApproval")
         self.seen.rejected_id, self.seen.amended_id = pending[0]["id"], pending[1]["id"]
-        reason = {"reason": "Sales of another team were counted"}
-        self.approver.call("POST", f"/calculations/{self.seen.rejected_id}/reject", json=reason)
-        self.approver.call("POST", "/calculations/approve", json=period)
+        path = f"/calculations/{self.seen.rejected_id}/approve"
+        self.seen.refusals["approving without saying what was seen"] = self.approver.status("POST", path)
+        outdated = {"If-Match": f'"{pending[0]["etag"]}"'}
+        self.seen.refusals["approving what one submitted"] = self.admin.status("POST", path, headers=outdated)
+        self.approver.decide("reject", self.seen.rejected_id, reason="Sales of another team were counted")
+        self.seen.refusals["approving what has changed since"] = self.approver.status("POST", path, headers=outdated)
+        self.approver.decide_all("approve", self.seen.period)
         corrected = f"{Decimal(pending[1]['net']) + 25:.2f}"
         amendment = self.admin.call(
             "POST",
             f"/calculations/{self.seen.amended_id}/amendments",
             json={"correctedNet": corrected, "reason": "A sale was booked on a colleague"},
         )
-        self.seen.refusals["approving an amendment of one's own"] = self.admin.status(
-            "POST", f"/calculations/{amendment['id']}/approve"
-        )
-        self.admin.call("POST", f"/calculations/{amendment['id']}/submit")
+        self.admin.decide("submit", amendment["id"])
         self.seen.refusals["approving what one brought in"] = self.admin.status(
-            "POST", f"/calculations/{amendment['id']}/approve"
+            "POST", f"/calculations/{amendment['id']}/approve", headers=self.admin.seen(amendment["id"])
         )
         self.seen.refusals["exporting while a decision is open"] = self.admin.status(
             "POST", "/admin/exports/trigger", json=period
         )
-        self.approver.call("POST", f"/calculations/{amendment['id']}/approve")
+        self.approver.decide("approve", amendment["id"])
 
     def export(self) -> None:
         """The approved ones go to payroll, which rejects two."""

@@ -22,17 +22,26 @@ class Client:
     claims: dict[str, Any] = field(default_factory=dict)
 
 
+def _person(number: int, name: str, **claims: Any) -> dict[str, Any]:  # noqa: ANN401 - claims of any kind
+    """Return the claims of a token of somebody at headquarters, as the provider tells who they are."""
+    return {"email": f"{name}@retail.example", "employeeId": f"HQ-{number:03d}", **claims}
+
+
 CLIENTS = {
     "hub-erp": Client("erp-secret", "erp"),
     "hub-hr": Client("hr-secret", "hr"),
     "hub-payroll": Client("payroll-secret", "payroll"),
     "hub-sales": Client("sales-secret", "sales"),
     "hub-graph": Client("graph-secret", "graph"),
-    "admin": Client("admin-secret", AUDIENCE, {"roles": ["DSIF.Admin"]}),
-    "approver": Client("approver-secret", AUDIENCE, {"roles": ["DSIF.Approver"]}),
-    "admin-app": Client("admin-app-secret", AUDIENCE, {"roles": ["DSIF.Admin"], "scp": "Employees.Read"}),
+    "admin": Client("admin-secret", AUDIENCE, _person(1, "admin", roles=["DSIF.Admin"])),
+    "approver": Client("approver-secret", AUDIENCE, _person(2, "approver", roles=["DSIF.Approver"])),
+    "admin-app": Client(
+        "admin-app-secret", AUDIENCE, _person(3, "admin-app", roles=["DSIF.Admin"], scp="Employees.Read")
+    ),
     "approver-app": Client(
-        "approver-app-secret", AUDIENCE, {"roles": ["DSIF.Approver"], "scp": "Approvals.Write Calculations.Read"}
+        "approver-app-secret",
+        AUDIENCE,
+        _person(4, "approver-app", roles=["DSIF.Approver"], scp="Approvals.Write Calculations.Read"),
     ),
     "stranger": Client("stranger-secret", AUDIENCE, {}),
     "reader": Client("reader-secret", AUDIENCE, {"scp": "Employees.Read Calculations.Read"}),

@@ -1,14 +1,19 @@
 """From an Authorization header to a principal (INC-30, INC-31)."""
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from shared.access.principal import Principal
 from shared.kernel.errors import Unauthenticated
+from shared.kernel.identities import Identities, identities_of
 
 MAX_TOKEN_CHARACTERS = 16 * 1024
-_IDENTITIES = ("sub", "oid", "email", "preferred_username", "upn", "employeeId", "employeeid")
+_MAIL = ("email", "emails", "verified_primary_email", "verified_secondary_email")
+_NUMBERS = ("employeeid", "employeenumber", "employee_id", "employee_number")
+_NAMES = ("sub", "oid", "preferred_username", "upn", "unique_name")
+"""Claims in lower case, by what they hold. Some are texts, some lists; an employee number may be a JSON number."""
 _ADDRESSES = ("email", "preferred_username", "upn")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 
@@ -42,9 +47,20 @@ class BearerTokens:
             str(claims["sub"]),
             frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset(),
             frozenset(scopes.split()) if isinstance(scopes, str) else frozenset(),
-            frozenset(text.lower() for name in _IDENTITIES if (text := _text(claims, name))),
+            _identities(claims),
             next((text for name in _ADDRESSES if "@" in (text := _text(claims, name))), ""),
         )
+
+
+def _identities(claims: Mapping[str, Any]) -> Identities:
+    told: dict[str, list[object]] = defaultdict(list)
+    for name, value in claims.items():
+        told[name.lower()] += value if isinstance(value, list) else [value]
+
+    def all_of(names: Iterable[str]) -> Iterator[object]:
+        return (value for name in names for value in told[name])
+
+    return identities_of(addresses=all_of(_MAIL), numbers=all_of(_NUMBERS), names=all_of(_NAMES))
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from shared.kernel.identities import Identities
+
 ADMIN = "DSIF.Admin"
 APPROVER = "DSIF.Approver"
 
@@ -13,10 +15,10 @@ class Principal:
     subject: str
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
-    identities: frozenset[str] = field(default=frozenset(), repr=False)
-    """Everything that the token calls the caller, in lower case: tells whether something concerns himself."""
+    identities: Identities = field(default=Identities(), repr=False)
+    """Everything that the token calls the caller: tells whether something concerns them."""
     address: str = field(default="", repr=False)
-    """His e-mail address, where the token has one."""
+    """Their e-mail address, where the token has one."""
 
 
 ANONYMOUS = Principal("anonymous")

@@ -109,7 +109,7 @@ def calculate_period(context: IncentiveContext, run: CalculationRun, period: Pay
     for _ in range(_MAX_TRIES):
         computed = compute(context, period)
         comparison = compare(computed, context.calculations.of_period(period.name))
-        changed = _write(context, period.name, comparison)
+        changed = _write(context, run, comparison)
         _mark_waiting(context, period.name, comparison)
         run = _counted(run, computed, comparison, changed)
         if not changed or inputs_of(context, period) == computed.inputs:
@@ -167,9 +167,9 @@ def _counted(
     )
 
 
-def _write(context: IncentiveContext, period: str, comparison: Comparison) -> list[Calculation]:
+def _write(context: IncentiveContext, run: CalculationRun, comparison: Comparison) -> list[Calculation]:
     """Write what is to be written over what others do meanwhile; return what was written."""
-    by_id = {one.calculation_id: one for one in comparison.to_write}
+    by_id = {one.calculation_id: replace(one, calculated_by=run.started_by) for one in comparison.to_write}
 
     def decide(key: str, standing: Calculation | None) -> Calculation | None:
         one = by_id[key]
@@ -182,7 +182,7 @@ def _write(context: IncentiveContext, period: str, comparison: Comparison) -> li
         again = replace(one, history=standing.history, state=standing.state, created_by=standing.created_by)
         return again.after(Action.RECALCULATE, at=context.clock(), by=BY)
 
-    return list(context.calculations.change(period, sorted(by_id), decide).values())
+    return list(context.calculations.change(run.period, sorted(by_id), decide).values())
 
 
 def _mark_waiting(context: IncentiveContext, period: str, comparison: Comparison) -> None:

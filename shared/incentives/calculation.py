@@ -83,6 +83,8 @@ class Calculation:
     breakdown: Mapping[str, Any] = field(default_factory=dict, repr=False)
     amends: str = ""
     created_by: str = ""
+    calculated_by: str = ""
+    """Who started the run that computed it last; empty for what was computed elsewhere."""
     submitted_by: str = ""
     submitter_address: str = field(default="", repr=False)
     export_id: str = ""

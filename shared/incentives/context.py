@@ -12,6 +12,7 @@ from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import Clock
 from shared.kernel.identifiers import NewId
+from shared.kernel.identities import Identities
 from shared.kernel.message import Queues
 from shared.kernel.pay_period import PayCalendar, PayPeriod
 
@@ -21,11 +22,11 @@ NOTIFICATION_QUEUE = "notifications"
 
 @dataclass(frozen=True)
 class Staff:
-    """An employee as the incentives need him in a period. `identities`: what he may sign in as, in lower case."""
+    """An employee as the incentives need them in a period. `identities`: everything that they may sign in as."""
 
     employee_id: str
     assignments: Sequence[Assignment]
-    identities: frozenset[str] = field(default=frozenset(), repr=False)
+    identities: Identities = field(default=Identities(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class IncentiveContext:
     staff_of: Callable[[PayPeriod], Mapping[str, Staff]]
     """Everybody who is known, by employee ID."""
     staff_member: Callable[[str, PayPeriod], Staff | None]
+    provisioned: Callable[[Identities], Identities]
+    """What somebody is called -> everything that the directory calls them; nothing for whom it does not know."""
+    four_eyes: bool
+    """Whoever ran or submitted a calculation does not approve it."""
     calculations: CalculationStore
     runs: CalculationRunStore
     plan_versions: PlanVersionStore

@@ -3,24 +3,22 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
 
+from shared.incentives.approvers import FEW, Actor, Approver
 from shared.incentives.calculation import Action, Calculation, Kind, State
 from shared.incentives.calculation_id import period_of_id
-from shared.incentives.context import IncentiveContext, Staff
+from shared.incentives.context import IncentiveContext
+from shared.incentives.seen import Seen
 from shared.incentives.tell_decisions import tell_decision
 from shared.incentives.untold_decisions import Decision
-from shared.kernel.errors import CallerError, Conflict, Forbidden, NotFound
+from shared.kernel.errors import CallerError, Conflict, NotFound
 from shared.kernel.money import amount_text
-from shared.kernel.pay_period import parse_period
 
-
-@dataclass(frozen=True)
-class Actor:
-    """Who acts: the subject that is kept in the audit trail, and everything that he may be known as."""
-
-    subject: str
-    identities: frozenset[str] = field(default=frozenset(), repr=False)
-    address: str = field(default="", repr=False)
+SeenOf = Mapping[str, Seen]
+"""Calculation ID -> what the caller saw of it."""
+_NOTHING: SeenOf = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -31,65 +29,56 @@ class Outcome:
     state: str = ""
     code: str = ""
     reason: str = ""
+    now: Calculation | None = field(default=None, compare=False, repr=False)
+    """The calculation as it stands afterwards, where there is one."""
+    refusal: CallerError | None = field(default=None, compare=False, repr=False)
 
 
-def submit(context: IncentiveContext, ids: Collection[str], actor: Actor) -> list[Outcome]:
+def submit(context: IncentiveContext, ids: Collection[str], actor: Actor, *, seen: SeenOf = _NOTHING) -> list[Outcome]:
     """Submit calculations for approval. An amendment that was rejected is not submitted again: another one is made."""
 
-    def change(calculation: Calculation) -> Calculation:
+    def change(calculation: Calculation, at: datetime) -> Calculation:
         if calculation.kind is Kind.AMENDMENT and calculation.state is State.REJECTED:
             raise Conflict(
                 f"amendment {calculation.calculation_id} was rejected: amend calculation {calculation.amends} again"
             )
+        _seen(seen, calculation).refuse_another(calculation)
         _refuse_outdated(calculation)
-        after = calculation.after(Action.SUBMIT, at=context.clock(), by=actor.subject)
+        after = calculation.after(Action.SUBMIT, at=at, by=actor.subject)
         return replace(after, submitted_by=actor.subject, submitter_address=actor.address)
 
-    return _decide(context, ids, Decision(Action.SUBMIT, actor.subject), change)
+    return _decide(context, ids, seen, Decision(Action.SUBMIT, actor.subject), change)
 
 
-def approve(context: IncentiveContext, ids: Collection[str], actor: Actor, note: str = "") -> list[Outcome]:
-    """Approve calculations. Nobody approves what he himself is paid, or an amount that he himself brought in."""
-    people = _People(context, many=len(ids) > _FEW)
+def approve(
+    context: IncentiveContext, ids: Collection[str], actor: Actor, note: str = "", *, seen: SeenOf = _NOTHING
+) -> list[Outcome]:
+    """Approve calculations, where the actor may (`approvers`)."""
+    approver = Approver(context, actor, many=len(ids) > FEW)
 
-    def change(calculation: Calculation) -> Calculation:
-        _refuse_own(people, calculation, actor)
+    def change(calculation: Calculation, at: datetime) -> Calculation:
+        approver.refuse_unfit(calculation)
+        _seen(seen, calculation).refuse_another(calculation)
         _refuse_outdated(calculation)
-        return calculation.after(Action.APPROVE, at=context.clock(), by=actor.subject, note=note)
+        return calculation.after(Action.APPROVE, at=at, by=actor.subject, note=note)
 
-    return _decide(context, ids, Decision(Action.APPROVE, actor.subject, note), change)
+    return _decide(context, ids, seen, Decision(Action.APPROVE, actor.subject, note), change)
 
 
-def reject(context: IncentiveContext, ids: Collection[str], actor: Actor, reason: str) -> list[Outcome]:
+def reject(
+    context: IncentiveContext, ids: Collection[str], actor: Actor, reason: str, *, seen: SeenOf = _NOTHING
+) -> list[Outcome]:
     """Reject calculations, with the reason that their employees are told."""
 
-    def change(calculation: Calculation) -> Calculation:
-        return calculation.after(Action.REJECT, at=context.clock(), by=actor.subject, note=reason)
+    def change(calculation: Calculation, at: datetime) -> Calculation:
+        _seen(seen, calculation).refuse_another(calculation)
+        return calculation.after(Action.REJECT, at=at, by=actor.subject, note=reason)
 
-    return _decide(context, ids, Decision(Action.REJECT, actor.subject, reason), change)
-
-
-_FEW = 20
-"""Employees who are looked up one by one; of more, everybody is read at once."""
+    return _decide(context, ids, seen, Decision(Action.REJECT, actor.subject, reason), change)
 
 
-class _People:
-    """Who employees may sign in as."""
-
-    def __init__(self, context: IncentiveContext, *, many: bool) -> None:
-        self._context, self._many = context, many
-        self._by_period: dict[str, Mapping[str, Staff]] = {}
-
-    def identities(self, calculation: Calculation) -> frozenset[str]:
-        """Return everything that the employee of a calculation may be known as."""
-        period = parse_period(calculation.period)
-        if not self._many:
-            member = self._context.staff_member(calculation.employee_id, period)
-        else:
-            if period.name not in self._by_period:
-                self._by_period[period.name] = self._context.staff_of(period)
-            member = self._by_period[period.name].get(calculation.employee_id)
-        return frozenset({calculation.employee_id.lower()}) | (member.identities if member else frozenset())
+def _seen(seen: SeenOf, calculation: Calculation) -> Seen:
+    return seen.get(calculation.calculation_id, Seen())
 
 
 def _refuse_outdated(calculation: Calculation) -> None:
@@ -101,25 +90,19 @@ def _refuse_outdated(calculation: Calculation) -> None:
         )
 
 
-def _refuse_own(people: _People, calculation: Calculation, actor: Actor) -> None:
-    identities = {one.lower() for one in (actor.subject, actor.address, *actor.identities) if one}
-    if identities & people.identities(calculation):
-        raise Forbidden(f"calculation {calculation.calculation_id} is your own: somebody else must approve it")
-    if calculation.kind is not Kind.PLAN and calculation.created_by == actor.subject:
-        raise Forbidden(f"you brought in calculation {calculation.calculation_id}: somebody else must approve it")
-
-
 def _decide(
     context: IncentiveContext,
     ids: Collection[str],
+    seen: SeenOf,
     decision: Decision,
-    change: Callable[[Calculation], Calculation],
+    change: Callable[[Calculation, datetime], Calculation],
 ) -> list[Outcome]:
     """Change each calculation by itself; one that cannot be changed does not stop the others.
 
-    Idempotent by calculation, actor and note: what was decided so already is left as it is, and told again under the
-    same message ID, for the process may have died before it was told; `tell_what_was_decided` tells where nobody
-    repeats it.
+    Idempotent by calculation, actor, note and what was seen: what was decided so already is left as it is. Where that
+    is the last thing that happened to it, it is told again under the same message ID, for the process may have died
+    before it was told; `tell_what_was_decided` tells where nobody repeats it. All that one request decides on carries
+    the same time.
     """
     outcomes: dict[str, Outcome] = {}
     since = context.clock()
@@ -129,15 +112,18 @@ def _decide(
 
         def decide(key: str, standing: Calculation | None) -> Calculation | None:
             decided.pop(key, None)  # noqa: B023 - called inside this turn of the loop alone
-            try:
-                if standing is None:
-                    raise _missing(key)
-                after = standing if decision.made(standing) else change(standing)
-            except CallerError as error:
-                outcomes[key] = Outcome(key, standing.state.value if standing else "", error.code, error.message)
+            if standing is None:
+                outcomes[key] = _refused(key, None, _missing(key))
                 return None
-            decided[key] = after  # noqa: B023
-            outcomes[key] = Outcome(key, after.state.value)
+            repeated = _seen(seen, standing).is_repeated(decision, standing)
+            try:
+                after = standing if repeated else change(standing, since)
+            except CallerError as error:
+                outcomes[key] = _refused(key, standing, error)
+                return None
+            if decision.made(after):
+                decided[key] = after  # noqa: B023
+            outcomes[key] = Outcome(key, after.state.value, now=after)
             return None if after is standing else after
 
         def announce() -> None:
@@ -158,9 +144,12 @@ def _by_period(ids: Collection[str], outcomes: dict[str, Outcome]) -> Mapping[st
         try:
             groups[period_of_id(key).name].append(key)
         except ValueError:
-            error = _missing(key)
-            outcomes[key] = Outcome(key, "", error.code, error.message)
+            outcomes[key] = _refused(key, None, _missing(key))
     return groups
+
+
+def _refused(key: str, standing: Calculation | None, error: CallerError) -> Outcome:
+    return Outcome(key, standing.state.value if standing else "", error.code, error.message, standing, error)
 
 
 def _missing(calculation_id: str) -> NotFound:

@@ -4,6 +4,7 @@ from typing import Any
 
 from shared.incentives.calculation import Calculation, history_json
 from shared.incentives.calculation_runs import CalculationRun
+from shared.incentives.seen import etag_of
 from shared.kernel.clock import to_iso
 from shared.kernel.money import amount_text
 
@@ -25,6 +26,7 @@ def summary(calculation: Calculation) -> dict[str, Any]:
         "exportId": calculation.export_id or None,
         "payrollReason": calculation.payroll_reason or None,
         "presentNet": calculation.present_net or None,
+        "etag": etag_of(calculation),
     }
 
 
@@ -32,6 +34,7 @@ def whole(calculation: Calculation) -> dict[str, Any]:
     """Return a calculation with its breakdown and its audit trail."""
     return summary(calculation) | {
         "createdBy": calculation.created_by,
+        "calculatedBy": calculation.calculated_by or None,
         "submittedBy": calculation.submitted_by or None,
         "breakdown": calculation.breakdown,
         "history": history_json(calculation.history),

@@ -25,8 +25,14 @@ class Decision:
 
     def made(self, calculation: Calculation) -> bool:
         """Tell whether this very decision is the last thing that happened to a calculation."""
-        last = calculation.history[-1]
-        return (last.action, last.by, last.note) == (self.action.value, self.by, self.note)
+        return self.is_entry(calculation, len(calculation.history) - 1)
+
+    def is_entry(self, calculation: Calculation, number: int) -> bool:
+        """Tell whether this very decision is an entry of a calculation's audit trail, counted from 0."""
+        if not 0 <= number < len(calculation.history):
+            return False
+        entry = calculation.history[number]
+        return (entry.action, entry.by, entry.note) == (self.action.value, self.by, self.note)
 
 
 @dataclass(frozen=True)

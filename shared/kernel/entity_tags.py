@@ -36,9 +36,12 @@ ANY = Preconditions()
 
 def names(header: str, tag: str) -> bool:
     """Tell whether a header names a tag: `*`, or one of its list. A header that is no list of tags names none."""
-    if header.strip() == "*":
-        return True
-    return is_sound(header) and _opaque(tag) in map(_opaque, re.findall(_TAG, header))
+    return header.strip() == "*" or _opaque(tag) in tags_of(header)
+
+
+def tags_of(header: str) -> frozenset[str]:
+    """Return the tags of a header's list, without `W/`; none for `*` and for what is no list of tags."""
+    return frozenset(map(_opaque, re.findall(_TAG, header))) if is_sound(header) else frozenset()
 
 
 def is_sound(header: str) -> bool:

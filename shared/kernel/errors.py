@@ -3,7 +3,7 @@
 HubError
 |- CallerError              the caller must change the request
 |  |- InvalidRequest 400 · Unauthenticated 401 · Forbidden 403 · NotFound 404 · MethodNotAllowed 405
-|  |- Conflict 409 · TooLarge 413
+|  |- Conflict 409 · PreconditionFailed 412 · TooLarge 413 · PreconditionRequired 428
 |- ConfigurationError       an operator must change a setting
 |  |- CredentialsRefused    a partner does not know us by them; tried again when they were rotated
 |- DataRefused              the data itself is unfit; a person must look at it
@@ -91,6 +91,18 @@ class Conflict(CallerError):
     """The resource is in a state that does not allow this."""
 
     code, status = "Conflict", 409
+
+
+class PreconditionFailed(CallerError):
+    """The resource is not what the caller saw of it; the details say what it is now (RFC 9110, 15.5.13)."""
+
+    code, status = "PreconditionFailed", 412
+
+
+class PreconditionRequired(CallerError):
+    """The caller has to say what was seen of the resource; the details say what it is now (RFC 6585, 3)."""
+
+    code, status = "PreconditionRequired", 428
 
 
 class TooLarge(CallerError):

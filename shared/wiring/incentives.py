@@ -14,6 +14,7 @@ from shared.incentives.plan_file import Plans, load_plans
 from shared.incentives.plan_versions import PlanVersionStore
 from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.pay_period import PayPeriod
+from shared.wiring.identities import ProvisionedUsers
 from shared.wiring.staff import staff_from
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def build(hub: "Hub") -> IncentiveContext:
         sales_of=sales_of,
         staff_of=staff_of,
         staff_member=staff_member,
+        provisioned=ProvisionedUsers(hub),
+        four_eyes=hub.settings.incentives.four_eyes,
         calculations=CalculationStore(tables.table("Calculations"), tenant),
         runs=CalculationRunStore(tables.table("CalculationRuns"), tenant),
         plan_versions=PlanVersionStore(tables.table("PlanVersions"), tenant),

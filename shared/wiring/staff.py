@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from shared.incentives.calculate import Assignment
 from shared.incentives.context import Staff
 from shared.kernel.clock import business_day, day_bounds
+from shared.kernel.identities import Identities, identities_of
 from shared.kernel.pay_period import PayPeriod
 from shared.workforce.facts import Facts, fact_at, first_known
 from shared.workforce.person import Employee, Person, Status
@@ -21,11 +22,22 @@ def staff_from(person: Person, period: PayPeriod, now: datetime, zone: ZoneInfo)
     whom no assignment is known counts with his own role and store, from his first to his last day. What is known to
     take effect within the period counts already.
     """
-    today = person.at(now)
-    names = {today.employee_id, today.employee_number, today.user_id, today.email} - {""}
     employee = person.at(max(now, day_bounds(period.last_day, zone)[1] - timedelta(microseconds=1)))
     assignments = tuple(_assignments(person, employee, period, zone))
-    return Staff(person.employee_id, assignments, frozenset(one.lower() for one in names))
+    return Staff(person.employee_id, assignments, _identities(person))
+
+
+def _identities(person: Person) -> Identities:
+    """Return everything that a person ever was called: one may still sign in under what HR has replaced since."""
+
+    def all_of(name: str) -> list[object]:
+        return [fact.value for fact in person.facts.get(name, ())]
+
+    return identities_of(
+        addresses=all_of("email"),
+        numbers=[person.employee_id, *all_of("employeeNumber")],
+        names=all_of("userId"),
+    )
 
 
 def _assignments(person: Person, employee: Employee, period: PayPeriod, zone: ZoneInfo) -> Iterator[Assignment]:

@@ -268,8 +268,8 @@ def _approve_round(admin: HubClient, approver: HubClient, employees: list[str], 
     amount = {"gross": f"{number + 1}.00", "net": f"{number + 1}.00"}
     records = [{"id": f"round-{number}", "employeeId": one, "period": PERIOD, **amount} for one in employees]
     admin.call("POST", "/calculations", json={"calculations": records})
-    admin.call("POST", "/calculations/submit", json={"period": PERIOD})
-    approver.call("POST", "/calculations/approve", json={"period": PERIOD})
+    admin.decide_all("submit", PERIOD)
+    approver.decide_all("approve", PERIOD)
 
 
 def _is_completed(client: HubClient, export_id: str) -> bool:

@@ -39,9 +39,27 @@ class Office(ImportHub):
         user: str = "admin",
         body: object = None,
         claims: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
         **given: str,
     ) -> tuple[int, Any]:
         """Call a route, by the name of its function; what the path does not take goes into the query."""
+        answer = self._answer(function, user, body, claims, headers, given)
+        content = json.loads(answer.get_body())
+        return answer.status_code, content.get("error", content)
+
+    def headers_of(self, function: str, *, user: str = "admin", **given: str) -> Any:
+        """Return the headers of an answer."""
+        return self._answer(function, user, None, None, None, given).headers
+
+    def _answer(
+        self,
+        function: str,
+        user: str,
+        body: object,
+        claims: dict[str, Any] | None,
+        headers: dict[str, str] | None,
+        given: dict[str, str],
+    ) -> func.HttpResponse:
         route = ROUTE[function]
         module, name = ENDPOINTS[function].split(".")
         endpoint = getattr(__import__(f"functions.endpoints.{module}", fromlist=[name]), name)
@@ -49,20 +67,38 @@ class Office(ImportHub):
         request = func.HttpRequest(
             method=route.method,
             url=f"http://127.0.0.1/api/{route.path}",
-            headers={"Authorization": f"Bearer {self.sandbox.identity.token(user, **(claims or {}))}"},
+            headers={
+                "Authorization": f"Bearer {self.sandbox.identity.token(user, **(claims or {}))}",
+                **(headers or {}),
+            },
             params={key: value for key, value in given.items() if key not in in_path},
             route_params=in_path,
             body=b"" if body is None else json.dumps(body).encode(),
         )
-        answer = respond(route, endpoint, request)
-        content = json.loads(answer.get_body())
-        return answer.status_code, content.get("error", content)
+        return respond(route, endpoint, request)
 
     def data(self, function: str, **given: Any) -> Any:
         """Return the data of an answer that is a success."""
         status, content = self.ask(function, **given)
         assert status < 300, content
         return content["data"]
+
+    def decide(self, function: str, one: str, **given: Any) -> tuple[int, Any]:
+        """Look at a calculation and decide on what is seen."""
+        return self.ask(function, id=one, headers={"If-Match": self.etag(one)}, **given)
+
+    def etag(self, one: str) -> str:
+        """Return the entity tag of a calculation as it is now."""
+        return str(self.data("GetCalculation", id=one)["etag"])
+
+    def seen(self, *ids: str) -> list[dict[str, str]]:
+        """Return what a request for many calculations says of each, as it is now."""
+        return [{"id": one, "etag": self.etag(one)} for one in ids]
+
+    def whole(self, status: str) -> dict[str, Any]:
+        """Return what a request for the whole period says of it, as it is now."""
+        cents = [round(float(one["net"]) * 100) for one in self.listed(status=status)]
+        return {"period": PERIOD, "count": len(cents), "totalNet": f"{sum(cents) / 100:.2f}"}
 
     def calculate(self) -> dict[str, Any]:
         """Calculate the period through the API and the queue; return the run."""

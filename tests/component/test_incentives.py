@@ -49,7 +49,7 @@ def test_a_period_is_calculated_and_listed_page_by_page(office: Office) -> None:
     assert [one for page in pages for one in page] == everything
     assert {len(page) for page in pages[:-1]} == {7}
 
-    office.data("SubmitCalculation", id=everything[0]["id"])
+    office.decide("SubmitCalculation", everything[0]["id"])
     assert [one["id"] for one in office.listed(status="PendingApproval")] == [everything[0]["id"]]
     assert len(office.listed(status="Draft")) == len(everything) - 1
     employee_id = everything[0]["employeeId"]
@@ -76,20 +76,23 @@ def test_the_way_of_one_calculation(office: Office) -> None:
     """INC-42."""
     office.calculate()
     one = office.listed()[0]["id"]
-    assert office.data("SubmitCalculation", id=one)["status"] == "PendingApproval"
-    assert (
-        office.data("RejectCalculation", user="approver", id=one, body={"reason": "wrong team"})["status"] == "Rejected"
-    )
-    assert office.data("SubmitCalculation", id=one)["status"] == "PendingApproval"
-    assert office.data("ApproveCalculation", user="approver", id=one, body={"note": "fine"})["status"] == "Approved"
+
+    def decided(function: str, calculation_id: str, **given: Any) -> str:
+        _, content = office.decide(function, calculation_id, **given)
+        return str(content["data"]["status"])
+
+    assert decided("SubmitCalculation", one) == "PendingApproval"
+    assert decided("RejectCalculation", one, user="approver", body={"reason": "wrong team"}) == "Rejected"
+    assert decided("SubmitCalculation", one) == "PendingApproval"
+    assert decided("ApproveCalculation", one, user="approver", body={"note": "fine"}) == "Approved"
     status, content = office.ask(
         "AmendCalculation", id=one, body={"correctedNet": "123.45", "reason": "a sale was missing"}
     )
     amendment = content["data"]
     assert (status, amendment["kind"], amendment["status"], amendment["amends"]) == (201, "Amendment", "Draft", one)
     assert amendment["breakdown"]["correctedNet"] == "123.45"
-    assert office.data("SubmitCalculation", id=amendment["id"])["status"] == "PendingApproval"
-    assert office.data("ApproveCalculation", user="approver", id=amendment["id"])["status"] == "Approved"
+    assert decided("SubmitCalculation", amendment["id"]) == "PendingApproval"
+    assert decided("ApproveCalculation", amendment["id"], user="approver") == "Approved"
     history = [
         (change["action"], change["by"], change["note"]) for change in office.data("GetCalculation", id=one)["history"]
     ]
@@ -105,20 +108,26 @@ def test_the_way_of_one_calculation(office: Office) -> None:
 def test_many_at_once(office: Office) -> None:
     """INC-42: each for itself; 207 where some could not."""
     office.calculate()
+    nothing = {"count": 0, "totalNet": "0.00"}
     ids = [one["id"] for one in office.listed()]
-    status, content = office.ask("SubmitCalculations", body={"period": PERIOD})
-    assert (status, content["metadata"]) == (200, {"done": len(ids), "refused": 0, "more": False})
-    status, content = office.ask("RejectCalculations", user="approver", body={"ids": ids[:2], "reason": "no"})
+    status, content = office.ask("SubmitCalculations", body=office.whole("Draft"))
+    done = {"done": len(ids), "refused": 0, "more": False, "remaining": nothing}
+    assert (status, content["metadata"]) == (200, done)
+    body = {"calculations": office.seen(*ids[:2]), "reason": "no"}
+    status, content = office.ask("RejectCalculations", user="approver", body=body)
     assert (status, content["metadata"]["done"]) == (200, 2)
-    status, content = office.ask("ApproveCalculations", user="approver", body={"ids": [ids[0], ids[2], "unknown"]})
+    body = {"calculations": [*office.seen(ids[0], ids[2]), {"id": "unknown", "etag": "1-0"}]}
+    status, content = office.ask("ApproveCalculations", user="approver", body=body)
     assert status == 207
     assert [(one["id"], one["status"], one["code"]) for one in content["data"]] == [
         (ids[0], "Rejected", "Conflict"),
         (ids[2], "Approved", None),
         ("unknown", None, "NotFound"),
     ]
-    status, content = office.ask("ApproveCalculations", user="approver", body={"period": PERIOD, "note": "all fine"})
-    assert (status, content["metadata"]) == (200, {"done": len(ids) - 3, "refused": 0, "more": False})
+    body = {**office.whole("PendingApproval"), "note": "all fine"}
+    status, content = office.ask("ApproveCalculations", user="approver", body=body)
+    done = {"done": len(ids) - 3, "refused": 0, "more": False, "remaining": nothing}
+    assert (status, content["metadata"]) == (200, done)
     assert len(office.listed(status="Approved")) == len(ids) - 2
 
 
@@ -137,13 +146,12 @@ def test_nobody_approves_his_own_whatever_his_token_calls_him(office: Office, na
         "sub": f"user-{number}",
     }
     claims = {named: called[named]}
-    office.data("SubmitCalculations", body={"ids": [one["id"], other["id"]]})
-    status, error = office.ask("ApproveCalculation", user="approver", id=one["id"], claims=claims)
+    office.data("SubmitCalculations", body={"calculations": office.seen(one["id"], other["id"])})
+    status, error = office.decide("ApproveCalculation", one["id"], user="approver", claims=claims)
     assert (status, error["code"]) == (403, "Forbidden")
     assert error["message"] == f"calculation {one['id']} is your own: somebody else must approve it"
-    status, content = office.ask(
-        "ApproveCalculations", user="approver", body={"ids": [one["id"], other["id"]]}, claims=claims
-    )
+    body = {"calculations": office.seen(one["id"], other["id"])}
+    status, content = office.ask("ApproveCalculations", user="approver", body=body, claims=claims)
     assert (status, [each["code"] for each in content["data"]]) == (207, ["Forbidden", None])
 
 
@@ -152,9 +160,9 @@ def test_nobody_approves_what_he_brought_in(office: Office) -> None:
     employee_id = office.data("ListEmployees", pageSize="1")[0]["employeeId"]
     record = {"id": "X1", "employeeId": employee_id, "period": PERIOD, "gross": "5.00", "net": "5.00"}
     one = office.data("PostCalculations", body={"calculations": [record]})[0]["id"]
-    office.data("SubmitCalculation", id=one)
-    assert office.ask("ApproveCalculation", id=one)[0] == 403
-    assert office.ask("ApproveCalculation", user="approver", id=one)[0] == 200
+    office.decide("SubmitCalculation", one)
+    assert office.decide("ApproveCalculation", one)[0] == 403
+    assert office.decide("ApproveCalculation", one, user="approver")[0] == 200
 
 
 def test_calculations_are_posted_and_a_bad_one_is_refused_by_name(office: Office) -> None:
@@ -239,13 +247,30 @@ NOBODYS = "01941f29-7c00-7800-8000-000000000000"
             400,
             {"correctedNet": 'write the amount as text: "12.34"', "reason": "is missing"},
         ),
-        ("SubmitCalculations", {"body": {}}, 400, {"ids": "give either ids or a period"}),
-        ("SubmitCalculations", {"body": {"ids": ["x"], "period": PERIOD}}, 400, {"ids": "give either ids or a period"}),
         (
-            "RejectCalculations",
-            {"body": {"ids": []}},
+            "SubmitCalculations",
+            {"body": {}},
             400,
-            {"ids": "must not be empty", "reason": "is missing"},
+            {"calculations": "give what is to be decided on: [{id, etag}]"},
+        ),
+        (
+            "SubmitCalculations",
+            {"body": {"calculations": [{"id": "x", "etag": "1-0"}], "period": PERIOD}},
+            400,
+            {"calculations": "give either calculations or a period"},
+        ),
+        ("RejectCalculations", {"body": {"calculations": []}}, 400, {"reason": "is missing"}),
+        (
+            "ApproveCalculation",
+            {"id": "x", "headers": {"If-Match": 'a"b'}},
+            400,
+            {"If-Match": 'must be the etag of what you saw, such as "3-0123456789abcdef"'},
+        ),
+        (
+            "ApproveCalculation",
+            {"id": "x", "body": {"expectedNet": 1.5}},
+            400,
+            {"expectedNet": 'write the amount as text: "12.34"'},
         ),
         ("ApproveCalculations", {"body": {"ids": [""]}}, 400, {"ids.0": "must not be empty"}),
         ("PostCalculations", {"body": {}}, 400, {"calculations": "is missing"}),
@@ -280,7 +305,7 @@ def test_what_its_state_does_not_allow_is_a_conflict(office: Office) -> None:
         ("RejectCalculation", {"user": "approver", "body": {"reason": "x"}}),
         ("AmendCalculation", {"body": body}),
     ):
-        status, error = office.ask(function, id=one, **given)
+        status, error = office.decide(function, one, **given)
         assert (status, error["code"]) == (409, "Conflict")
         assert "is Draft" in error["message"]
 
@@ -289,8 +314,9 @@ def test_why_somebody_was_paid_what_he_was(office: Office) -> None:
     """Traceability: from the payroll batch back to the transactions and the run that imported them."""
     office.calculate()
     one = next(one for one in office.listed() if one["planVersion"] == "store-associates@1")
-    office.data("SubmitCalculations", body={"period": PERIOD})
-    office.data("ApproveCalculations", user="approver", body={"period": PERIOD, "note": "January is fine"})
+    office.data("SubmitCalculations", body=office.whole("Draft"))
+    body = {**office.whole("PendingApproval"), "note": "January is fine"}
+    office.data("ApproveCalculations", user="approver", body=body)
     before = office.data("Trace", user="reader", employeeId=one["employeeId"], period=PERIOD)
     assert (before["paid"], before["toBePaid"], before["exports"]) == ("0.00", one["net"], [])
     export = office.data("TriggerExport", body={"period": PERIOD})
@@ -342,3 +368,97 @@ def test_a_mistake_in_a_plan_is_told_by_the_health_and_ends_a_run_as_failed(sand
         (tmp_path / "managers.yaml").write_text(plan)
         assert office.ask("GetStartup")[0] == 200
         assert office.calculate()["status"] == "Succeeded"
+
+
+DECISIONS = {
+    "SubmitCalculation": ({}, "Draft"),
+    "ApproveCalculation": ({}, "PendingApproval"),
+    "RejectCalculation": ({"reason": "no"}, "PendingApproval"),
+}
+
+
+@pytest.mark.parametrize("function", DECISIONS)
+def test_a_decision_names_what_was_seen(office: Office, function: str) -> None:
+    """INC-42: 428 without, 412 for what has changed since, and the answer says what is there now."""
+    office.calculate()
+    (body, status), one = DECISIONS[function], office.listed()[0]
+    if status == "PendingApproval":
+        office.decide("SubmitCalculation", one["id"])
+    shown = office.data("GetCalculation", id=one["id"])
+
+    def ask(etag: str = "", **more: object) -> tuple[int, Any]:
+        headers = {"If-Match": etag} if etag else {}
+        return office.ask(function, user="admin" if status == "Draft" else "approver", id=one["id"], headers=headers,
+                          body={**body, **more})  # fmt: skip
+
+    for etag in ("", "*"):
+        found, error = ask(etag)
+        assert (found, error["code"]) == (428, "PreconditionRequired")
+        told = {each["field"]: each["message"] for each in error["details"]}
+        assert told == {name: shown[name] for name in ("status", "net", "etag")}
+    others = (ask('"1-0123456789abcdef", "x"'), ask(expectedNet="0.01"), ask(shown["etag"], expectedNet="1"))
+    for found, error in others:
+        assert (found, error["code"]) == (412, "PreconditionFailed")
+        assert {"field": "etag", "message": shown["etag"]} in error["details"]
+    found, content = ask(f'"{shown["etag"]}"')
+    assert found == 200
+    assert content["data"]["etag"] == office.etag(one["id"])
+    assert ask(f'"{shown["etag"]}"')[0] == 200, "the answer may have been lost"
+
+
+def test_the_entity_tag_is_a_header_too(office: Office) -> None:
+    office.calculate()
+    one = office.listed()[0]
+    headers = office.headers_of("GetCalculation", id=one["id"])
+    assert headers["ETag"] == f'"{one["etag"]}"'
+
+
+def test_many_are_decided_on_as_they_were_seen(office: Office) -> None:
+    """INC-42: what is not said refuses the request, what has changed refuses the one."""
+    office.calculate()
+    ids = [one["id"] for one in office.listed()][:3]
+    seen = office.seen(*ids)
+    for body in ({"ids": ids}, {"calculations": [*seen[:2], {"id": ids[2]}]}):
+        status, error = office.ask("SubmitCalculations", body=body)
+        assert (status, error["code"]) == (428, "PreconditionRequired")
+    net = office.data("GetCalculation", id=ids[2])["net"]
+    body = {"calculations": [seen[0], {"id": ids[1], "expectedNet": "0.01"}, {"id": ids[2], "expectedNet": net}]}
+    for _ in range(2):
+        status, content = office.ask("SubmitCalculations", body=body)
+        assert (status, [one["code"] for one in content["data"]]) == (207, [None, "PreconditionFailed", None])
+    assert content["data"][1]["etag"] == seen[1]["etag"]
+
+
+def test_a_period_is_decided_on_as_it_was_seen(office: Office) -> None:
+    """INC-42: by count and total; the refusal tells them."""
+    office.calculate()
+    seen = office.whole("Draft")
+    there = [{"field": name, "message": str(seen[name])} for name in ("count", "totalNet")]
+    status, error = office.ask("SubmitCalculations", body={"period": PERIOD})
+    assert (status, error["code"], error["details"]) == (428, "PreconditionRequired", there)
+    status, error = office.ask("SubmitCalculations", body={**seen, "count": seen["count"] + 1})
+    assert (status, error["code"], error["details"][:2]) == (412, "PreconditionFailed", there)
+    for _ in range(2):
+        status, content = office.ask("SubmitCalculations", body=seen)
+        assert (status, content["metadata"]["done"]) == (200, seen["count"])
+
+
+def test_whoever_ran_or_submitted_it_does_not_approve_it(office: Office) -> None:
+    """INC-42: four eyes, unless they are switched off."""
+    office.calculate()
+    one = office.listed()[0]["id"]
+    office.decide("SubmitCalculation", one)
+    status, error = office.decide("ApproveCalculation", one)
+    assert (status, error["code"]) == (403, "Forbidden")
+    assert "you submitted calculation" in error["message"]
+    status, content = office.ask("ApproveCalculations", body=office.whole("PendingApproval"))
+    assert (status, content["data"][0]["code"]) == (207, "Forbidden")
+
+
+def test_four_eyes_can_be_switched_off(sandbox: Sandbox) -> None:
+    office = Office(sandbox, HUB_FOUR_EYES="false")
+    with replaced_hub(office.hub):
+        office.calculate()
+        one = office.listed()[0]["id"]
+        office.decide("SubmitCalculation", one)
+        assert office.decide("ApproveCalculation", one)[0] == 200

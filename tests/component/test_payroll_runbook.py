@@ -55,8 +55,8 @@ def _stuck_export(admin: HubClient, approver: HubClient) -> str:
     amount = {"gross": "10.00", "net": "10.00"}
     records = [{"id": "one", "employeeId": one, "period": PERIOD, **amount} for one in employees]
     admin.call("POST", "/calculations", json={"calculations": records})
-    admin.call("POST", "/calculations/submit", json={"period": PERIOD})
-    approver.call("POST", "/calculations/approve", json={"period": PERIOD})
+    admin.decide_all("submit", PERIOD)
+    approver.decide_all("approve", PERIOD)
     admin.ask_sandbox("POST", "/payroll/reject", json={"employeeIds": employees[:1]})
     admin.ask_sandbox("POST", "/faults", json=[{"route": "payroll.batch", "kind": "wrong-totals"}])
     export_id = str(admin.call("POST", "/admin/exports/trigger", json={"period": PERIOD})["exportId"])

@@ -32,7 +32,9 @@ class HrSettings(Group):
 
 
 class IncentiveSettings(Group):
-    """Where the incentive plans are (INC-40)."""
+    """Where the incentive plans are (INC-40), and who may approve (INC-42)."""
 
     plans: str = Field(default="plans", alias="INCENTIVE_PLANS", min_length=1)
     """A folder of YAML files, relative to the app."""
+    four_eyes: bool = Field(default=True, alias="HUB_FOUR_EYES")
+    """Whoever ran or submitted a calculation does not approve it."""

@@ -11,8 +11,19 @@ from hypothesis import strategies as st
 from shared.incentives.amend import Correction, amend
 from shared.incentives.calculation import State
 from shared.incentives.calculation_id import calculation_id, ids_of_employee, period_of_id
-from shared.incentives.decide import approve, reject, submit
-from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World, a_world, assigned, plan, sold
+from tests.unit.incentives.world import (
+    ADMIN,
+    APPROVER,
+    PERIOD,
+    World,
+    a_world,
+    approve,
+    assigned,
+    plan,
+    reject,
+    sold,
+    submit,
+)
 
 
 def test_who_sold_something_and_is_eligible_gets_a_draft() -> None:

@@ -5,20 +5,27 @@ from collections.abc import Callable
 import pytest
 
 from shared.incentives.amend import Correction, amend
+from shared.incentives.approvers import Actor
 from shared.incentives.calculation import TRANSITIONS, Action, Calculation, State
-from shared.incentives.decide import Actor, Outcome, approve, reject, submit
+from shared.incentives.decide import Outcome
 from shared.incentives.post import post
 from shared.incentives.settle import settle
 from shared.kernel.errors import Busy, Conflict
-from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World, plan, sold
+from shared.kernel.identities import Identities, identities_of
+from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World, actor, approve, plan, reject, sold, submit
 
 Act = Callable[[World, str], list[Outcome]]
+ANOTHER = actor("another")
+
+
+def called(name: str = "", mail: str = "") -> Identities:
+    return identities_of(names=[name], addresses=[mail])
 
 
 def a_world(*plans: object) -> World:
     world = World(*plans)  # type: ignore[arg-type]
     for number in range(1, 4):
-        world.hire(f"H{number}", identities=frozenset({f"user-{number}", f"h{number}@retail.example"}))
+        world.hire(f"H{number}", identities=called(f"user-{number}", f"h{number}@retail.example"))
         world.sell(f"H{number}", sold(10_000 * number))
     world.calculate()
     while world.queues.receive("notifications"):
@@ -34,8 +41,8 @@ ACTS: dict[Action, Act] = {
 ROADS: dict[State, list[Act]] = {
     State.DRAFT: [],
     State.PENDING: [ACTS[Action.SUBMIT]],
-    State.APPROVED: [ACTS[Action.SUBMIT], lambda world, one: approve(world.context, [one], Actor("another"))],
-    State.REJECTED: [ACTS[Action.SUBMIT], lambda world, one: reject(world.context, [one], Actor("another"), "no")],
+    State.APPROVED: [ACTS[Action.SUBMIT], lambda world, one: approve(world.context, [one], ANOTHER)],
+    State.REJECTED: [ACTS[Action.SUBMIT], lambda world, one: reject(world.context, [one], ANOTHER, "no")],
 }
 
 
@@ -98,8 +105,8 @@ def test_the_audit_trail_says_who_did_what_when_and_why() -> None:
     [
         Actor("H1"),
         Actor("h1"),
-        Actor("someone", frozenset({"user-1"})),
-        Actor("someone", frozenset({"H1@Retail.Example"})),
+        Actor("someone", called("user-1")),
+        Actor("someone", called(mail="H1@Retail.Example")),
         Actor("someone", address="h1@retail.example"),
     ],
     ids=["employee ID", "in another case", "user ID", "e-mail address", "address alone"],
@@ -116,7 +123,7 @@ def test_nobody_approves_what_he_is_paid_whatever_his_token_calls_him(actor: Act
 def test_nor_in_bulk_where_everybody_is_looked_up_at_once() -> None:
     world = World(plan())
     for number in range(30):
-        world.hire(f"H{number:02d}", identities=frozenset({f"user-{number}"}))
+        world.hire(f"H{number:02d}", identities=called(f"user-{number}"))
         world.sell(f"H{number:02d}", sold(10_000))
     world.calculate()
     ids = [one.calculation_id for one in world.all()]
@@ -128,7 +135,7 @@ def test_nor_in_bulk_where_everybody_is_looked_up_at_once() -> None:
         reads += (operation, place) == ("read", "Employees")
 
     world.hook = note
-    outcomes = approve(world.context, ids, Actor("someone", frozenset({"user-7"})))
+    outcomes = approve(world.context, ids, Actor("someone", called("user-7")))
     assert [one.calculation_id for one in outcomes if one.code] == [world.one("H07").calculation_id]
     assert sum(one.state == "Approved" for one in outcomes) == 29
     assert reads == 1
@@ -156,7 +163,7 @@ def test_nobody_approves_an_amount_that_he_brought_in() -> None:
     one = world.one("H1").calculation_id
     world.approve(one)
     amendment = amend(world.context, one, Correction(500, "more"), "approver").calculation_id
-    submit(world.context, [amendment], ADMIN)
+    submit(world.context, [amendment], ANOTHER)
     assert approve(world.context, [amendment], APPROVER)[0].code == "Forbidden"
     assert approve(world.context, [amendment], ADMIN)[0].state == "Approved"
 
@@ -167,7 +174,7 @@ def test_nobody_approves_an_amendment_of_his_own() -> None:
     world.approve(one)
     amendment = amend(world.context, one, Correction(500, "more"), "admin").calculation_id
     submit(world.context, [amendment], ADMIN)
-    assert approve(world.context, [amendment], Actor("x", frozenset({"user-1"})))[0].code == "Forbidden"
+    assert approve(world.context, [amendment], Actor("x", called("user-1")))[0].code == "Forbidden"
 
 
 # Many at once.
@@ -211,7 +218,7 @@ def test_a_decision_that_is_repeated_is_told_again_under_the_same_id_and_changes
     messages = world.queues.messages("notifications")
     assert [message.id for message in messages[::2]] == [message.id for message in messages[1::2]]
     assert len({message.id for message in messages}) == 2
-    assert approve(world.context, [one], Actor("another"))[0].code == "Conflict"
+    assert approve(world.context, [one], ANOTHER)[0].code == "Conflict"
 
 
 def test_the_same_decision_on_a_later_round_is_told_under_another_id() -> None:
@@ -231,11 +238,11 @@ def test_two_who_decide_at_the_same_moment_do_not_both_win() -> None:
     def reject_first(operation: str, _place: str) -> None:
         if operation == "transact":
             world.hook = lambda _operation, _place: None
-            reject(world.context, [one], Actor("another"), "no")
+            reject(world.context, [one], ANOTHER, "no")
 
     world.hook = reject_first
     (outcome,) = approve(world.context, [one], APPROVER)
-    assert (outcome.code, outcome.state) == ("Conflict", "Rejected")
+    assert (outcome.code, outcome.state) == ("PreconditionFailed", "Rejected")
     assert [change.action for change in world.one("H1").history] == ["Create", "Submit", "Reject"]
 
 

@@ -7,26 +7,38 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from shared.incentives import decide
 from shared.incentives.amend import Correction, amend
+from shared.incentives.approvers import Actor
 from shared.incentives.calculate_period import start_calculation
-from shared.incentives.calculation import Calculation, Kind, State
-from shared.incentives.decide import Actor, Outcome, approve, reject, submit
+from shared.incentives.calculation import Action, Calculation, Kind, State
+from shared.incentives.decide import Outcome
 from shared.incentives.post import post
+from shared.incentives.seen import Seen, etag_of
 from shared.incentives.settle import settle
-from shared.kernel.errors import CallerError
+from shared.incentives.untold_decisions import Decision
+from shared.incentives.whole_period import Total, choose
+from shared.kernel.errors import CallerError, PreconditionFailed
+from shared.kernel.identities import Identities, identities_of
 from shared.kernel.money import parse_amount, to_minor
-from tests.unit.incentives.world import PERIOD, Killed, World, assigned, sold
+from tests.unit.incentives.world import PERIOD, Killed, World, actor, assigned, sold, submit
 
 WHO = ("H1", "H2", "H3")
 PEOPLE = {
-    "admin": Actor("admin"),
-    "approver": Actor("approver"),
+    "admin": actor("admin"),
+    "approver": actor("approver"),
     # An approver, and an employee whose own incentive is calculated.
-    "boss": Actor("boss-subject", frozenset({"h1@retail.example"})),
+    "boss": Actor("boss-subject", identities_of(addresses=["H1@retail.example "])),
 }
 employees = st.sampled_from(WHO)
 actors = st.sampled_from(sorted(PEOPLE))
 places = st.integers(0, 30)
+looks = st.booleans()
+"""Whether somebody looks before deciding, or decides on what was seen some time ago."""
+
+
+def address_of(employee_id: str) -> Identities:
+    return identities_of(addresses=[f"{employee_id}@retail.example"])
 
 
 class LifeCycle(RuleBasedStateMachine):
@@ -44,11 +56,13 @@ class LifeCycle(RuleBasedStateMachine):
         """What payroll accepted, and for how much."""
         self.trails: dict[str, tuple[object, ...]] = {}
         self.exports = 0
+        self.seen: dict[str, Calculation] = {}
+        """Every calculation as somebody saw it last."""
 
     @initialize()
     def somebody_works_here(self) -> None:
         for employee_id in WHO:
-            self.world.hire(employee_id, identities=frozenset({f"{employee_id.lower()}@retail.example"}))
+            self.world.hire(employee_id, identities=address_of(employee_id))
 
     def _all(self) -> list[Calculation]:
         return self.world.all()
@@ -57,13 +71,21 @@ class LifeCycle(RuleBasedStateMachine):
         found = self._all()
         return found[index % len(found)].calculation_id if found else "01940000-0000-7000-8000-000000000000"
 
-    def _approved(self, outcomes: Sequence[Outcome]) -> None:
+    def _look(self, look: bool) -> dict[str, Seen]:
+        """Return what is seen now, or was seen when somebody looked last."""
+        if look:
+            self.seen = {one.calculation_id: one for one in self._all()}
+        return {key: Seen(frozenset({etag_of(one)})) for key, one in self.seen.items()}
+
+    def _approved(self, outcomes: Sequence[Outcome], *, each_was_seen: bool = True) -> None:
         """Note what was approved just now, as it stands."""
         for outcome in outcomes:
             found = self.context.calculations.find(outcome.calculation_id)
             if outcome.code or found is None or outcome.calculation_id in self.approved:
                 continue
             self.approved[outcome.calculation_id] = found
+            if each_was_seen:
+                assert found.net_minor == self.seen[outcome.calculation_id].net_minor, "approved what nobody saw"
             if found.kind is Kind.AMENDMENT:
                 self.decided[found.amends] = to_minor(parse_amount(found.breakdown["correctedNet"]))
             else:
@@ -79,8 +101,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(employee=employees, role=st.sampled_from(["SalesAssociate", "Cashier"]))
     def change_role(self, employee: str, role: str) -> None:
-        identities = frozenset({f"{employee.lower()}@retail.example"})
-        self.world.hire(employee, assigned(role=role), identities=identities)
+        self.world.hire(employee, assigned(role=role), identities=address_of(employee))
 
     @rule()
     def calculate(self) -> None:
@@ -111,7 +132,7 @@ class LifeCycle(RuleBasedStateMachine):
             left -= 1
             if left == 0:
                 self.world.hook = lambda _operation, _place: None
-                submit(self.context, [self._pick(index)], PEOPLE["admin"])
+                submit(self.context, [self._pick(index)], PEOPLE["approver"])
 
         start_calculation(self.context, PERIOD, "admin")
         self.world.hook = interrupt
@@ -125,22 +146,36 @@ class LifeCycle(RuleBasedStateMachine):
         record = {"id": f"X{number}", "employeeId": employee, "period": PERIOD, "gross": net, "net": net}
         post(self.context, [record], PEOPLE[who].subject)
 
-    @rule(indexes=st.lists(places, min_size=1, max_size=4), who=actors)
-    def submit_some(self, indexes: list[int], who: str) -> None:
-        submit(self.context, [self._pick(index) for index in indexes], PEOPLE[who])
+    @rule(indexes=st.lists(places, min_size=1, max_size=4), who=actors, look=looks, repeats=st.integers(1, 2))
+    def submit_some(self, indexes: list[int], who: str, look: bool, repeats: int) -> None:
+        seen, ids = self._look(look), [self._pick(index) for index in indexes]
+        self._the_same([decide.submit(self.context, ids, PEOPLE[who], seen=seen) for _ in range(repeats)])
 
-    @rule(indexes=st.lists(places, min_size=1, max_size=4), who=actors)
-    def approve_some(self, indexes: list[int], who: str) -> None:
-        self._approved(approve(self.context, [self._pick(index) for index in indexes], PEOPLE[who]))
+    @rule(indexes=st.lists(places, min_size=1, max_size=4), who=actors, look=looks, repeats=st.integers(1, 2))
+    def approve_some(self, indexes: list[int], who: str, look: bool, repeats: int) -> None:
+        seen, ids = self._look(look), [self._pick(index) for index in indexes]
+        answers = [decide.approve(self.context, ids, PEOPLE[who], seen=seen) for _ in range(repeats)]
+        self._the_same(answers)
+        self._approved(answers[0])
 
-    @rule(who=actors)
-    def approve_everything_that_waits(self, who: str) -> None:
-        ids = [one.calculation_id for one in self._all() if one.state is State.PENDING]
-        self._approved(approve(self.context, ids, PEOPLE[who]))
+    @rule(who=actors, look=looks)
+    def approve_everything_that_waits(self, who: str, look: bool) -> None:
+        self._look(look)
+        waits = [one.net_minor for one in self.seen.values() if one.state is State.PENDING]
+        decision = Decision(Action.APPROVE, PEOPLE[who].subject)
+        with suppress(PreconditionFailed):
+            chosen = choose(self.context, PERIOD, decision, Total(len(waits), sum(waits)), 1000)
+            outcomes = decide.approve(self.context, chosen.seen, PEOPLE[who], seen=chosen.seen)
+            # Of a whole period, count and total are what was seen.
+            self._approved([*outcomes, *chosen.done], each_was_seen=False)
 
-    @rule(index=places, who=actors)
-    def reject_one(self, index: int, who: str) -> None:
-        reject(self.context, [self._pick(index)], PEOPLE[who], "no")
+    @rule(index=places, who=actors, look=looks)
+    def reject_one(self, index: int, who: str, look: bool) -> None:
+        decide.reject(self.context, [self._pick(index)], PEOPLE[who], "no", seen=self._look(look))
+
+    def _the_same(self, answers: list[list[Outcome]]) -> None:
+        """A decision whose answer was lost can be asked for again."""
+        assert all(answer == answers[0] for answer in answers)
 
     @rule(index=places, cents=st.integers(-500, 5_000), who=actors)
     def amend_one(self, index: int, cents: int, who: str) -> None:
@@ -174,13 +209,14 @@ class LifeCycle(RuleBasedStateMachine):
             )
 
     @invariant()
-    def nobody_approved_his_own_or_what_he_brought_in(self) -> None:
+    def nobody_approved_their_own_or_what_they_made_or_submitted(self) -> None:
         for one in self._all():
             approvers = {change.by for change in one.history if change.action == "Approve"}
             if one.employee_id == "H1":
                 assert "boss-subject" not in approvers
             if one.kind is not Kind.PLAN:
                 assert one.created_by not in approvers
+            assert not {one.submitted_by, one.calculated_by} & approvers
 
     @invariant()
     def what_is_payable_is_what_was_decided(self) -> None:

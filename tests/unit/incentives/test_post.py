@@ -8,12 +8,11 @@ import pytest
 
 from shared.incentives.calculate_period import give_up_calculation, handle_calculation_message
 from shared.incentives.calculation import State
-from shared.incentives.decide import reject, submit
 from shared.incentives.inbox import take_in_file
 from shared.incentives.post import Posted, post
 from shared.kernel.blob import BlobChanged
 from shared.kernel.errors import DataRefused, StorageUnavailable
-from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World
+from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World, reject, submit
 
 GOOD: dict[str, Any] = {"id": "X1", "employeeId": "H1", "period": PERIOD, "gross": "12.50", "net": "10.00"}
 HEADER = "id,employeeId,period,gross,net"

@@ -125,7 +125,7 @@ def test_one_who_left_before_the_period_or_is_not_confirmed_has_no_days() -> Non
 
 def test_he_is_known_by_everything_that_his_token_may_call_him() -> None:
     world = a_world(userId="User-1", email="Ada@Retail.example", employeeNumber="4711")
-    assert staff(world).identities == {"h1", "user-1", "ada@retail.example", "4711"}
+    assert staff(world).identities.everything == {"h1", "user-1", "ada@retail.example", "4711"}
 
 
 def test_what_somebody_was_is_kept_for_a_year_and_no_longer() -> None:

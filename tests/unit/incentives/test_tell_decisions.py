@@ -5,11 +5,22 @@ from datetime import timedelta
 
 import pytest
 
+from shared.incentives import decide
 from shared.incentives.calculation import State
-from shared.incentives.decide import approve, reject, submit
 from shared.incentives.settle import settle
 from shared.incentives.tell_decisions import tell_what_was_decided
-from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, Killed, World, a_world
+from tests.unit.incentives.world import (
+    ADMIN,
+    APPROVER,
+    PERIOD,
+    Killed,
+    World,
+    a_world,
+    approve,
+    reject,
+    seen_now,
+    submit,
+)
 
 
 def submitted() -> tuple[World, list[str]]:
@@ -27,6 +38,7 @@ def submitted() -> tuple[World, list[str]]:
 def approve_and_die(world: World, ids: list[str], at: int) -> int:
     """Approve until the operation with a number, and die there; return how many were left to it."""
     left = at
+    seen = seen_now(world.context, ids)
 
     def die_once(_operation: str, _place: str) -> None:
         nonlocal left
@@ -36,7 +48,7 @@ def approve_and_die(world: World, ids: list[str], at: int) -> int:
 
     world.hook = die_once
     with suppress(Killed):
-        approve(world.context, ids, APPROVER)
+        decide.approve(world.context, ids, APPROVER, seen=seen)
     world.hook = lambda _operation, _place: None
     return left
 
@@ -61,8 +73,9 @@ def test_an_approval_that_dies_anywhere_is_told_when_nobody_repeats_it(victim: i
 
 def test_a_repeat_tells_under_the_same_id_as_the_one_that_died() -> None:
     world, ids = submitted()
+    seen = seen_now(world.context, ids)
     approve_and_die(world, ids, 6)
-    approve(world.context, ids, APPROVER)
+    assert {one.state for one in decide.approve(world.context, ids, APPROVER, seen=seen)} == {"Approved"}
     world.now += timedelta(minutes=16)
     assert tell_what_was_decided(world.context) == 1
     first, second = world.queues.messages("notifications")

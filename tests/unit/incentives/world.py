@@ -1,23 +1,27 @@
 """The incentives with storage in memory: sales and people are lists, plans are objects, the clock is set."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from shared.incentives import decide
+from shared.incentives.approvers import Actor
 from shared.incentives.calculate import Assignment, SalesDay
 from shared.incentives.calculate_period import handle_calculation_message, start_calculation
 from shared.incentives.calculation import Calculation, State
 from shared.incentives.calculation_runs import CalculationRun, CalculationRunStore
 from shared.incentives.calculation_store import CalculationStore
 from shared.incentives.context import CALCULATION_QUEUE, IncentiveContext, Staff
-from shared.incentives.decide import Actor, Outcome, approve, submit
+from shared.incentives.decide import Outcome
 from shared.incentives.plan import Plan, Tier
 from shared.incentives.plan_file import Plans
 from shared.incentives.plan_versions import PlanVersionStore
+from shared.incentives.seen import Seen, etag_of
 from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.errors import Busy
+from shared.kernel.identities import Identities, identities_of
 from shared.kernel.message import parse_message
 from shared.kernel.pay_period import PayCalendar, PayPeriod
 from tests.fakes import hook
@@ -27,8 +31,39 @@ from tests.fakes.tables import MemoryTables
 
 TENANT, PERIOD = "default", "2025-01"
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
-ADMIN = Actor("admin", frozenset({"admin"}), "admin@retail.example")
-APPROVER = Actor("approver", frozenset({"approver"}), "approver@retail.example")
+
+
+def actor(name: str) -> Actor:
+    """Return somebody who works at headquarters, with an address and an employee number of their own."""
+    address = f"{name}@retail.example"
+    return Actor(name, identities_of(addresses=[address], numbers=[f"HQ-{name}"], names=[name]), address)
+
+
+ADMIN, APPROVER = actor("admin"), actor("approver")
+
+
+def seen_now(context: IncentiveContext, ids: Collection[str]) -> dict[str, Seen]:
+    """Return what somebody sees who looks at calculations now."""
+    found = {key: context.calculations.find(key) for key in ids}
+    return {key: Seen(frozenset({etag_of(one)})) for key, one in found.items() if one}
+
+
+def submit(context: IncentiveContext, ids: Collection[str], by: Actor) -> list[Outcome]:
+    """Look at calculations and submit them."""
+    return decide.submit(context, ids, by, seen=seen_now(context, ids))
+
+
+def approve(context: IncentiveContext, ids: Collection[str], by: Actor, note: str = "") -> list[Outcome]:
+    """Look at calculations and approve them."""
+    return decide.approve(context, ids, by, note, seen=seen_now(context, ids))
+
+
+def reject(context: IncentiveContext, ids: Collection[str], by: Actor, reason: str) -> list[Outcome]:
+    """Look at calculations and reject them."""
+    return decide.reject(context, ids, by, reason, seen=seen_now(context, ids))
+
+
+NOTHING_ELSE = Identities()
 
 
 class Killed(Exception):
@@ -84,6 +119,7 @@ class World:
         self.plans = list(plans or (plan(),))
         self.sales: dict[str, list[SalesDay]] = {}
         self.people: dict[str, Staff] = {}
+        self.directory: Callable[[Identities], Identities] = lambda _called: Identities()
         self._numbers = count(1)
         self.context = IncentiveContext(
             tenant=TENANT,
@@ -96,6 +132,8 @@ class World:
             sales_of=self._sales_of,
             staff_of=self._staff_of,
             staff_member=lambda employee_id, _period: self.people.get(employee_id),
+            provisioned=lambda called: self.directory(called),
+            four_eyes=True,
             calculations=CalculationStore(self.tables.table("Calculations"), TENANT),
             runs=CalculationRunStore(self.tables.table("CalculationRuns"), TENANT),
             plan_versions=PlanVersionStore(self.tables.table("PlanVersions"), TENANT),
@@ -117,9 +155,9 @@ class World:
         self.hook("read", "Employees")
         return dict(self.people)
 
-    def hire(self, employee_id: str, *assignments: Assignment, identities: frozenset[str] = frozenset()) -> None:
+    def hire(self, employee_id: str, *assignments: Assignment, identities: Identities = NOTHING_ELSE) -> None:
         """Let somebody work here, in the whole period unless said otherwise."""
-        known = frozenset({employee_id.lower()}) | identities
+        known = identities_of(numbers=[employee_id]) | identities
         self.people[employee_id] = Staff(employee_id, assignments or (assigned(),), known)
 
     def sell(self, employee_id: str, *sales: SalesDay) -> None:

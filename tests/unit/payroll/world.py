@@ -202,6 +202,8 @@ class World:
             sales_of=unused,
             staff_of=unused,
             staff_member=lambda _employee, _period: None,
+            provisioned=unused,
+            four_eyes=True,
             calculations=CalculationStore(self.tables.table("Calculations"), "default"),
             runs=CalculationRunStore(self.tables.table("CalculationRuns"), "default"),
             plan_versions=PlanVersionStore(self.tables.table("PlanVersions"), "default"),
