@@ -1,5 +1,6 @@
 """Access tokens for partners that trust Entra ID: client credentials through MSAL (INC-32)."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -9,7 +10,8 @@ from shared.adapters.http_json import read_answer
 from shared.adapters.http_wire import Wire, WireAnswer, WireRequest
 from shared.adapters.oauth import MAX_TOKEN_BODY, ClientSettings, Granted, granted, refusal_of
 from shared.kernel.clock import Clock
-from shared.kernel.errors import ConfigurationError, FieldProblem, PartnerRefused
+from shared.kernel.errors import ConfigurationError, FieldProblem, HubError, MalformedResponse, PartnerRefused
+from shared.kernel.strict_json import read_json
 
 if TYPE_CHECKING:
     from msal import ConfidentialClientApplication
@@ -26,8 +28,22 @@ class EntraGrant:
 
     def __call__(self, secret: str) -> Granted:
         """Return a token; errors as of `ClientCredentials.token`."""
+        try:
+            answer = self._answer(secret)
+        except HubError:
+            raise
+        except Exception as error:  # noqa: BLE001 - MSAL raises whatever an answer that it did not expect leads to
+            problem = f"the identity provider's answer cannot be read ({type(error).__name__})"
+        else:
+            return self._granted(answer)
+        # Outside the handler, so that the library's error, which may quote the answer, is not chained to ours.
+        raise MalformedResponse(self._partner, problem)
+
+    def _answer(self, secret: str) -> dict[str, Any]:
         # A new application each time: it would keep the secret, the token, and for a minute the provider's refusal.
-        answer = self._application(secret).acquire_token_for_client(self._settings.scope.split()) or {}
+        return self._application(secret).acquire_token_for_client(self._settings.scope.split()) or {}
+
+    def _granted(self, answer: Mapping[str, Any]) -> Granted:
         if "error" not in answer:
             return granted(self._partner, answer)
         reason = str(answer["error"])
@@ -87,7 +103,14 @@ class _MsalHttp:
     ) -> _Response:
         """Send a form."""
         form = {"Content-Type": "application/x-www-form-urlencoded"} | _text(headers)
-        return self._send(WireRequest("POST", url, params or {}, form, urlencode(data or {}).encode()), refusal_of)
+        request = WireRequest("POST", url, params or {}, form, urlencode(data or {}).encode())
+        response = self._send(request, refusal_of)
+        if response.status_code < 300:  # whatever else the answer says, MSAL would trip over
+            token = granted(self._partner, read_json(response.text))
+            response.text = json.dumps(
+                {"access_token": token.token, "token_type": "Bearer", "expires_in": int(token.life)}
+            )
+        return response
 
     def close(self) -> None:
         """Close the connections."""

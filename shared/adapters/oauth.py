@@ -1,11 +1,13 @@
 """Access tokens for partners: OAuth 2.0 client credentials (RFC 6749, 4.4; INC-02), one fetch for all threads."""
 
+import math
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from shared.adapters.http_errors import error_of
 from shared.adapters.http_json import read_answer
@@ -18,6 +20,7 @@ from shared.kernel.errors import (
     FieldProblem,
     HubError,
     MalformedResponse,
+    PartnerRefused,
 )
 from shared.kernel.secret import Secret
 from shared.kernel.strict_json import NotJson, read_json
@@ -34,6 +37,9 @@ _REFUSALS: Mapping[str, type[ConfigurationError]] = {
     "invalid_resource": ConfigurationError,
     "unsupported_grant_type": ConfigurationError,
 }
+_UNAUTHORIZED = 401
+_CREDENTIALS_UNSEEN = frozenset({"invalid_client", "invalid_request"})
+"""With the second some say that a parameter is missing where they look for none but those in the header."""
 
 
 class TokenSource(Protocol):
@@ -133,30 +139,61 @@ class HeldToken:
 
 
 class FormGrant:
-    """Fetches a token of any provider of RFC 6749."""
+    """Fetches a token of any provider of RFC 6749.
+
+    A provider may know the credentials in the form alone, or in HTTP Basic alone (2.3.1). Which of the two it is, is
+    found out with the first token, and holds for the process.
+    """
 
     def __init__(self, partner: str, settings: ClientSettings, wire: Wire, clock: Clock) -> None:
         """Fetch nothing yet."""
         self._partner, self._settings, self._wire, self._clock = partner, settings, wire, clock
+        self._basic: bool | None = None
 
     def __call__(self, secret: str) -> Granted:
         """Send the form; errors as of `ClientCredentials.token`."""
+        basic = bool(self._basic)
+        answer = self._ask(secret, basic=basic)
+        if self._basic is None and _client_unknown(answer):
+            first, basic = self._refusal(answer), True
+            answer = self._ask(secret, basic=True)
+            if first and (
+                _client_unknown(answer) or isinstance(self._refusal(answer), PartnerRefused | ContractBroken)
+            ):
+                raise first  # it knows the credentials in neither way
+        if refusal := self._refusal(answer):
+            raise refusal
+        self._basic = basic
+        return granted(self._partner, read_answer(self._partner, self._label, answer))
+
+    def _ask(self, secret: str, *, basic: bool) -> WireAnswer:
+        """Send the credentials in one way: both at once are forbidden."""
         settings = self._settings
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": settings.client_id,
-            "client_secret": secret,
-        } | ({"scope": settings.scope} if settings.scope else {})
-        request = WireRequest(
-            "POST",
-            settings.url,
-            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
-            body=urlencode(form).encode(),
-        )
-        answer = self._wire.send(request, max_body=MAX_TOKEN_BODY)
-        if error := settings.refused(refusal_of(answer)) or error_of(self._partner, request.label, answer, self._clock):
-            raise error
-        return granted(self._partner, read_answer(self._partner, request.label, answer))
+        form = {"grant_type": "client_credentials"}
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        if basic:
+            pair = f"{quote_plus(settings.client_id)}:{quote_plus(secret)}"
+            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        else:
+            form |= {"client_id": settings.client_id, "client_secret": secret}
+        if settings.scope:
+            form["scope"] = settings.scope
+        request = WireRequest("POST", settings.url, headers=headers, body=urlencode(form).encode())
+        return self._wire.send(request, max_body=MAX_TOKEN_BODY)
+
+    def _refusal(self, answer: WireAnswer) -> HubError | None:
+        reason = refusal_of(answer) or ("invalid_client" if answer.status == _UNAUTHORIZED else "")
+        return self._settings.refused(reason) or error_of(self._partner, self._label, answer, self._clock)
+
+    @property
+    def _label(self) -> str:
+        return WireRequest("POST", self._settings.url).label
+
+
+def _client_unknown(answer: WireAnswer) -> bool:
+    """Tell whether the provider has not seen, or does not know, the client's credentials (RFC 6749, 5.2)."""
+    reason = refusal_of(answer)
+    return reason in _CREDENTIALS_UNSEEN or (answer.status == _UNAUTHORIZED and not reason)
 
 
 Grant = Callable[[str, ClientSettings, Wire, Clock], Callable[[str], Granted]]
@@ -198,15 +235,22 @@ def granted(partner: str, answer: Any) -> Granted:  # noqa: ANN401 - JSON
     token = answer.get("access_token") if isinstance(answer, dict) else None
     if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
         raise MalformedResponse(partner, "the token answer has no access_token")
-    if str(answer.get("token_type", "bearer")).lower() != "bearer":
+    if str(answer.get("token_type") or "bearer").strip().lower() != "bearer":
         raise ContractBroken(partner, "the token is not a bearer token")
+    return Granted(token, _life(partner, answer.get("expires_in")))
+
+
+def _life(partner: str, expires_in: object) -> float:
+    """Return for how many seconds a token is good. It need not be said (RFC 6749, 5.1): null, "" and -1 say nothing."""
+    if expires_in is None or expires_in == "":
+        return _DEFAULT_LIFE
     try:
-        life = min(float(answer.get("expires_in", _DEFAULT_LIFE)), _LONGEST_LIFE)
-    except (TypeError, ValueError):
-        life = -1.0
-    if not life >= 0:
+        life = min(float(str(expires_in)), _LONGEST_LIFE)
+    except ValueError:
+        life = math.nan
+    if math.isnan(life) or isinstance(expires_in, bool):
         raise MalformedResponse(partner, "expires_in of the token answer is no time in seconds")
-    return Granted(token, life)
+    return life if life >= 0 else _DEFAULT_LIFE
 
 
 def refusal_of(answer: WireAnswer) -> str:

@@ -13,6 +13,7 @@ from shared.adapters.oauth import ClientCredentials, ClientSettings
 from shared.kernel.errors import (
     ConfigurationError,
     ContractBroken,
+    CredentialsRefused,
     HubError,
     MalformedResponse,
     NetworkFailure,
@@ -25,6 +26,7 @@ from tests.unit.adapters.loopback import Behaviour, Loopback, answer, reset
 from tests.unit.adapters.manual_time import ManualTime
 
 SECRET = "s3cr3t&=+"
+ABSENT = "absent"
 
 
 def granted(token: str = "abc", **more: object) -> bytes:
@@ -57,10 +59,25 @@ def test_a_token_is_kept_until_a_minute_before_its_end() -> None:
         assert source.token() == "two"
 
 
-@pytest.mark.parametrize(("life", "kept"), [(100, 49), ("3600", 3539), (None, 239), (1e30, 86339)], ids=str)
+@pytest.mark.parametrize(
+    ("life", "kept"),
+    [
+        (100, 49),
+        ("3600", 3539),
+        (3600.0, 3539),
+        (ABSENT, 239),
+        (None, 239),
+        ("", 239),
+        (-1, 239),
+        ("-1", 239),
+        (1e30, 86339),
+    ],
+    ids=repr,
+)
 def test_odd_lives(life: object, kept: float) -> None:
+    """RFC 6749, 5.1: `expires_in` is but recommended; what says nothing of a life leaves the usual one."""
     hands = ManualTime()
-    first = granted("one", expires_in=life) if life else answer(200, b'{"access_token": "one"}')
+    first = granted("one", expires_in=life) if life != ABSENT else answer(200, b'{"access_token": "one"}')
     with Loopback(first, granted("two")) as provider:
         source = make(provider.url, hands)
         source.token()
@@ -68,6 +85,66 @@ def test_odd_lives(life: object, kept: float) -> None:
         assert source.token() == "one"
         hands.advance(2)
         assert source.token() == "two"
+
+
+@pytest.mark.parametrize("kind", ["BEARER", None, ""])
+def test_a_bearer_token_by_any_spelling(kind: object) -> None:
+    with Loopback(granted(token_type=kind)) as provider:
+        assert make(provider.url).token() == "abc"
+
+
+BASIC = "Basic aHViOnMzY3IzdCUyNiUzRCUyQg=="
+"""Of `hub:s3cr3t%26%3D%2B`."""
+REFUSALS = {
+    "invalid_client, 401": answer(401, b'{"error": "invalid_client"}'),
+    "invalid_client, 400": answer(400, b'{"error": "invalid_client"}'),
+    "invalid_request": answer(400, b'{"error": "invalid_request"}'),
+    "401 in HTML": answer(401, b"<html>", content_type="text/html", headers={"WWW-Authenticate": "Basic"}),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_provider_that_knows_basic_alone_is_found_out_once(refusal: bytes) -> None:
+    """RFC 6749, 2.3.1: ID and secret are form-encoded before they become Basic, and never sent in both ways."""
+    hands = ManualTime()
+    with Loopback(refusal, granted("one", expires_in=100), granted("two")) as provider:
+        source = make(provider.url, hands)
+        assert source.token() == "one"
+        hands.advance(60)
+        assert source.token() == "two"
+    assert [provider.header(number, "Authorization") for number in range(len(provider.requests))] == [
+        None,
+        BASIC,
+        BASIC,
+    ]
+    for request in provider.requests[1:]:
+        assert request.partition(b"\r\n\r\n")[2] == b"grant_type=client_credentials&scope=sales.read"
+
+
+def test_a_provider_that_knows_the_form_is_not_asked_by_basic_when_the_secret_is_wrong_later() -> None:
+    hands = ManualTime()
+    with Loopback(granted("one", expires_in=100), REFUSALS["invalid_client, 401"]) as provider:
+        source = make(provider.url, hands)
+        source.token()
+        hands.advance(60)
+        with pytest.raises(CredentialsRefused):
+            source.token()
+    assert {provider.header(number, "Authorization") for number in range(len(provider.requests))} == {None}
+
+
+@pytest.mark.parametrize("second", [REFUSALS["invalid_request"], answer(403), answer(302)], ids=["400", "403", "302"])
+def test_credentials_that_are_wrong_in_both_ways_are_refused(second: bytes) -> None:
+    with Loopback(REFUSALS["invalid_client, 401"], second) as provider, pytest.raises(CredentialsRefused):
+        make(provider.url).token()
+
+
+def test_a_provider_that_fails_at_the_second_way_is_tried_again_later() -> None:
+    failing = (REFUSALS["invalid_client, 401"], answer(503))
+    with Loopback(*failing, REFUSALS["invalid_client, 401"], granted()) as provider:
+        source = make(provider.url)
+        with pytest.raises(ServerFailure):
+            source.token()
+        assert source.token() == "abc"
 
 
 def test_an_invalidated_token_is_fetched_anew_and_only_that_one() -> None:
@@ -157,7 +234,10 @@ FAILURES: dict[str, tuple[Behaviour, type[HubError]]] = {
     "another kind": (granted(token_type="mac"), ContractBroken),
     "no number": (granted(expires_in="soon"), MalformedResponse),
     "not a number": (granted(expires_in="nan"), MalformedResponse),
-    "a life before its beginning": (granted(expires_in=-1), MalformedResponse),
+    "no life at all": (granted(expires_in=True), MalformedResponse),
+    "a token twice": (answer(200, b'{"access_token": "a", "access_token": "b"}'), MalformedResponse),
+    "no object, deep": (answer(200, b"[" * 100_000), MalformedResponse),
+    "401 without a word": (answer(401, b"no", content_type="text/plain"), CredentialsRefused),
 }
 
 
