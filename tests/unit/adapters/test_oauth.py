@@ -132,7 +132,7 @@ def test_a_provider_that_knows_the_form_is_not_asked_by_basic_when_the_secret_is
     assert {provider.header(number, "Authorization") for number in range(len(provider.requests))} == {None}
 
 
-@pytest.mark.parametrize("second", [REFUSALS["invalid_request"], answer(403), answer(302)], ids=["400", "403", "302"])
+@pytest.mark.parametrize("second", [*REFUSALS.values(), answer(403), answer(302)])
 def test_credentials_that_are_wrong_in_both_ways_are_refused(second: bytes) -> None:
     with Loopback(REFUSALS["invalid_client, 401"], second) as provider, pytest.raises(CredentialsRefused):
         make(provider.url).token()
@@ -237,7 +237,6 @@ FAILURES: dict[str, tuple[Behaviour, type[HubError]]] = {
     "no life at all": (granted(expires_in=True), MalformedResponse),
     "a token twice": (answer(200, b'{"access_token": "a", "access_token": "b"}'), MalformedResponse),
     "no object, deep": (answer(200, b"[" * 100_000), MalformedResponse),
-    "401 without a word": (answer(401, b"no", content_type="text/plain"), CredentialsRefused),
 }
 
 
