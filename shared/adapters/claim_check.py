@@ -6,6 +6,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from shared.kernel.blob import BlobMissing, Blobs
 from shared.kernel.errors import DataRefused
+from shared.kernel.fitting import MAX_MESSAGE_ID, fitting
 from shared.kernel.message import Message
 
 CONTAINER = "message-payloads"
@@ -47,4 +48,4 @@ class ClaimCheck:
 
 
 def _blob_name(message: Message) -> str:
-    return f"{quote(message.tenant, safe='')}/{quote(message.id, safe='')}.json"
+    return f"{quote(message.tenant, safe='')}/{quote(fitting(message.id, MAX_MESSAGE_ID), safe='')}.json"

@@ -22,6 +22,7 @@ from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
 from shared.kernel.clock import Clock, utc_now
 from shared.kernel.errors import Busy, ContractBroken, MalformedResponse, PartnerRefused
+from shared.kernel.fitting import MAX_HEADER_VALUE, fitting
 
 Result = TypeVar("Result")
 Wish = TypeVar("Wish", float, None)
@@ -67,12 +68,12 @@ def present_context() -> CallContext:
 class Call:
     """One request to a partner.
 
-    `idempotency_key` comes from business identity and makes a write retryable. `accept` are statuses beyond 2xx that
-    are answers, not errors, unless `check` finds them malformed. `check` looks at the answer inside retry and breaker:
-    a MalformedResponse that it raises counts and is retried as any other; a Busy, with the partner's Retry-After, goes
-    to the caller. `params` as text is a query that is sent as
-    it is, such as that of a link of the partner's. `name` stands for method and path in errors and telemetry, where the
-    path is a secret. `once`: it is not retried, whatever it is.
+    `idempotency_key` comes from business identity and makes a write retryable; one that is no header value is sent as
+    `kernel.fitting` makes it. `accept` are statuses beyond 2xx that are answers, not errors, unless `check` finds them
+    malformed. `check` looks at the answer inside retry and breaker: a MalformedResponse that it raises counts and is
+    retried as any other; a Busy, with the partner's Retry-After, goes to the caller. `params` as text is a query that
+    is sent as it is, such as that of a link of the partner's. `name` stands for method and path in errors and
+    telemetry, where the path is a secret. `once`: it is not retried, whatever it is.
     """
 
     method: str
@@ -93,11 +94,9 @@ class Call:
         return self.name or f"{self.method} {self.path}"
 
     def __post_init__(self) -> None:
-        """Refuse a path that could lead elsewhere, and a key that is no header value. ValueError."""
+        """Refuse a path that could lead elsewhere. ValueError."""
         if not _PATH.fullmatch(self.path) or ".." in self.path.split("/"):
             raise ValueError("the path must begin with / and hold no query, fragment, space or ..")
-        if self.idempotency_key and not _HEADER_VALUE.fullmatch(self.idempotency_key):
-            raise ValueError("an idempotency key is up to 256 printable ASCII characters")
 
 
 @dataclass(frozen=True)
@@ -283,7 +282,7 @@ class PartnerClient:
         for name, value in (
             ("X-Correlation-ID", context.correlation_id),
             ("traceparent", context.traceparent),
-            ("X-Idempotency-Key", call.idempotency_key),
+            ("X-Idempotency-Key", call.idempotency_key and fitting(call.idempotency_key, MAX_HEADER_VALUE)),
             ("Authorization", f"Bearer {token}" if token else ""),
         ):
             # A correlation ID from outside that is no header value must not fail the call: it is left out.

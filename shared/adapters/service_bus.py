@@ -13,6 +13,7 @@ from shared.adapters.service_bus_errors import in_our_words
 from shared.adapters.service_bus_namespace import ServiceBusNamespace, SharedLink, load_sdk
 from shared.kernel.blob import Blobs
 from shared.kernel.clock import Clock, utc_now
+from shared.kernel.fitting import fitting
 from shared.kernel.message import Message
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class ServiceBusQueues:
             message.to_json(),
             message_id=wire_id(message),
             content_type=CONTENT_TYPE,
-            correlation_id=message.correlationid or None,
+            correlation_id=fitting(message.correlationid, _MAX_ID) if message.correlationid else None,
             subject=message.type,
             application_properties={"traceparent": message.traceparent} if message.traceparent else None,
             scheduled_enqueue_time_utc=self._clock() + timedelta(seconds=wait) if wait else None,

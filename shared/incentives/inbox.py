@@ -10,8 +10,9 @@ from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, Inc
 from shared.incentives.post import Known, Posted, post, shown
 from shared.kernel.blob import MAX_FILE_BYTES, BlobInfo, BlobMissing
 from shared.kernel.csv_rows import CsvHeader, CsvRow, LacksColumns, MalformedCsv, read_header, rows_of
-from shared.kernel.dropped_file import now_or_by_message
+from shared.kernel.dropped_file import is_folder, now_or_by_message
 from shared.kernel.errors import DataRefused
+from shared.kernel.fitting import MAX_BLOB_NAME, shortened
 from shared.kernel.message import send_message
 from shared.kernel.strict_json import NotJson, read_json_item
 from shared.kernel.text_file import Malformed, NotUtf8, decoded, text_lines
@@ -22,6 +23,8 @@ _MAX_RECORDS = 100_000
 FILE_MESSAGE = "calculation.file"
 _PORTION = 1000
 _FEW = 20
+_LONGEST = MAX_BLOB_NAME - 20
+"""Characters of a file's name in quarantine: the ending of the report comes to it."""
 
 
 def take_in_file(context: IncentiveContext, name: str) -> int:
@@ -31,13 +34,14 @@ def take_in_file(context: IncentiveContext, name: str) -> int:
 
 
 def take_in_file_now(context: IncentiveContext, name: str) -> int:
-    """Store the calculations of a file, return how many were taken in; 0 when it is gone. Idempotent by its records.
+    """Store the calculations of a file, return how many were taken in; 0 when it is gone, or a folder.
 
+    Idempotent by its records.
     Refused records go to `calculations-quarantine` as `<name>.report.json`; a file that is none goes there whole.
     A file that is replaced while it is read is left alone (BlobChanged): the new one has an event of its own.
     """
     info = context.inbox.info(name)
-    if info is None:
+    if info is None or is_folder(info):
         return 0
     try:
         records = read_records(name, _content(context, info))
@@ -137,7 +141,7 @@ def _content(context: IncentiveContext, info: BlobInfo) -> bytes:
 
 def _quarantine(context: IncentiveContext, info: BlobInfo, reason: str) -> None:
     """Move a file to quarantine: copied, reported, only then removed."""
-    context.quarantine.copy(info.name, context.inbox, info.name, etag=info.etag)
+    context.quarantine.copy(shortened(info.name, _LONGEST), context.inbox, info.name, etag=info.etag)
     _report(context, info, {"file": info.name, "reason": reason})
     context.inbox.delete(info.name, etag=info.etag)
 
@@ -145,7 +149,7 @@ def _quarantine(context: IncentiveContext, info: BlobInfo, reason: str) -> None:
 def _report(context: IncentiveContext, info: BlobInfo, report: Mapping[str, Any]) -> None:
     name = info.name
     content = json.dumps(report, ensure_ascii=False, indent=1).encode()
-    context.quarantine.write(f"{name}.report.json", content, content_type="application/json")
+    context.quarantine.write(f"{shortened(name, _LONGEST)}.report.json", content, content_type="application/json")
     send_message(
         context,
         NOTIFICATION_QUEUE,

@@ -1,8 +1,9 @@
-"""A dropped file that the host tells of while storage is away: a message does the work later."""
+"""Dropped files: which are none, and what the host tells of while storage is away: a message does the work later."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from shared.kernel.blob import BlobInfo
 from shared.kernel.errors import StorageUnavailable
 from shared.kernel.identifiers import NewId
 from shared.kernel.message import Sender, send_message
@@ -17,6 +18,15 @@ class Inbox(Sender, Protocol):
     def new_id(self) -> NewId:
         """Makes the message's ID."""
         ...
+
+
+def is_folder(info: BlobInfo) -> bool:
+    """Tell whether a blob stands for a folder: SFTP gateways, blobfuse and Data Lake tools make folders as blobs.
+
+    Such a blob says so in its metadata (`hdi_isfolder`), or is empty and its name ends in a slash.
+    """
+    marks = {name.lower(): value for name, value in info.metadata.items()}
+    return marks.get("hdi_isfolder", "").strip().lower() == "true" or (info.size == 0 and info.name.endswith("/"))
 
 
 def now_or_by_message(

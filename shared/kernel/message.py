@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from shared.kernel.clock import Clock, to_iso
 from shared.kernel.errors import DataRefused
+from shared.kernel.fitting import MAX_MESSAGE_ID, fitting
 from shared.kernel.strict_json import NotJson, read_model
 
 SCHEMA_VERSION = 1
@@ -75,14 +76,14 @@ def new_message(
     correlation_id: str = "",
     data: Mapping[str, Any] | None = None,
 ) -> Message:
-    """Build a message; the correlation ID defaults to the message's own ID."""
+    """Build a message; the correlation ID defaults to the message's own ID, which is made to fit whatever it is of."""
     return Message(
-        id=message_id,
+        id=fitting(message_id, MAX_MESSAGE_ID),
         type=message_type,
         time=to_iso(now),
         tenant=tenant,
         subject=subject,
-        correlationid=correlation_id or message_id,
+        correlationid=fitting(correlation_id or message_id, MAX_MESSAGE_ID),
         data=dict(data or {}),
     )
 

@@ -15,6 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from shared.kernel.clock import Clock
 from shared.kernel.errors import Busy, PartnerRefused
+from shared.kernel.fitting import MAX_MESSAGE_ID, fitting
 from shared.kernel.keys import join_key
 from shared.kernel.mail import Mail, MailProvider, is_address
 from shared.kernel.table import Row, RowChanged, RowExists, Table, Value
@@ -52,7 +53,7 @@ class MailDelivery:
         """
         address = recipient.strip()
         digest = _digest(address.lower())[:32]
-        partition, key = join_key(self._tenant, _digest(event_id)[:2]), join_key(event_id, digest)
+        partition, key = join_key(self._tenant, _digest(event_id)[:2]), _row_key(event_id, digest)
         found = self._table.get(partition, key)
         if found and found.values["state"] == "Sent":
             return "AlreadySent"
@@ -67,7 +68,8 @@ class MailDelivery:
 
     def _message_id(self, event_id: str, digest: str) -> str:
         """Return the ID that each attempt has: it follows from tenant, event and recipient."""
-        return f"<{uuid5(NAMESPACE_URL, join_key(self._tenant, event_id, digest))}@{self._sender.rpartition('@')[2]}>"
+        name = join_key(self._tenant) + "|" + _row_key(event_id, digest)
+        return f"<{uuid5(NAMESPACE_URL, name)}@{self._sender.rpartition('@')[2]}>"
 
     def _claim(self, partition: str, key: str, found: Row | None, about: Mapping[str, str]) -> Row:
         """Write the intent. Busy while another delivery may still be sending."""
@@ -113,3 +115,7 @@ class MailDelivery:
 
 def _digest(text: str) -> str:
     return sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _row_key(event_id: str, digest: str) -> str:
+    return join_key(fitting(event_id, MAX_MESSAGE_ID), digest)

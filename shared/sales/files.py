@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.kernel.blob import MAX_FILE_BYTES
 from shared.kernel.clock import business_day
-from shared.kernel.dropped_file import now_or_by_message
+from shared.kernel.dropped_file import is_folder, now_or_by_message
 from shared.kernel.errors import DataRefused, InvalidRequest
 from shared.sales.context import IMPORT_QUEUE, ImportContext
 from shared.sales.file_source import day_of_file
@@ -30,12 +30,12 @@ def import_file(context: ImportContext, name: str) -> str | None:
 
 
 def import_file_now(context: ImportContext, name: str) -> str | None:
-    """Start the import of a file; None when it is gone. Idempotent by the file's name and ETag.
+    """Start the import of a file; None when it is gone, or a folder. Idempotent by the file's name and ETag.
 
     A file that is too large, or does not say what it is about, becomes a failed run and goes to quarantine.
     """
     info = context.inbox.info(name)
-    if info is None:
+    if info is None or is_folder(info):
         return None
     file = DroppedFile(name, info.etag, info.size)
     key = f"file|{file.name}|{file.etag}"

@@ -4,11 +4,14 @@ import json
 
 from shared.kernel.blob import BlobChanged, BlobMissing
 from shared.kernel.clock import to_iso
+from shared.kernel.fitting import MAX_BLOB_NAME, shortened
 from shared.sales.context import ImportContext
 from shared.sales.rejects import page_of_rejects
 from shared.sales.runs import ImportRun
 
 _REPORTED_REJECTS = 1000
+_LONGEST = MAX_BLOB_NAME - 60
+"""Characters of a file's name: run ID and ending of the report come to it."""
 
 
 def quarantine_file(context: ImportContext, run: ImportRun) -> None:
@@ -16,7 +19,7 @@ def quarantine_file(context: ImportContext, run: ImportRun) -> None:
 
     A file that was replaced meanwhile stays in the inbox: it is another file, with an import of its own.
     """
-    name = f"{run.run_id}/{run.file_name}"
+    name = f"{run.run_id}/{shortened(run.file_name, _LONGEST)}"
     try:
         context.quarantine.copy(name, context.inbox, run.file_name, etag=run.file_etag)
         copied = True
