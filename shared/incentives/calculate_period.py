@@ -4,28 +4,22 @@ Idempotent: the same input gives the same rows; a draft is replaced, whatever is
 something that was approved would come to something else now, that is counted and told: it is amended by hand.
 """
 
-import json
 from dataclasses import replace
 from datetime import timedelta
-from hashlib import sha256
 
-from shared.incentives.calculation import Action, Calculation, State
+from shared.incentives.calculate_range import calculate_range
 from shared.incentives.calculation_runs import CalculationRun, RunStatus
-from shared.incentives.comparison import Comparison, compare
-from shared.incentives.compute import BY, Computed, compute, inputs_of
 from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.inbox import FILE_MESSAGE, take_in_file_now
-from shared.kernel.errors import Busy, DataRefused, HubError
+from shared.incentives.progress import Progress, progress_from
+from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.identifiers import time_of
 from shared.kernel.message import Message, send_message
 from shared.kernel.pay_period import PayPeriod, parse_period
 from shared.kernel.table import RowChanged
 
-_NAMED = 50
-"""IDs that a run keeps of what differs; the count is always whole."""
-
-_MAX_TRIES = 5
-"""At computing from sales and assignments that do not change meanwhile, before the work is put off."""
+_REQUESTED = "calculation.requested"
+_FROM_THE_BEGINNING = Progress()
 QUEUED_AGAIN_AFTER = timedelta(minutes=15)
 _BY_IMPORT = "Import"
 
@@ -60,10 +54,10 @@ def _enqueue(context: IncentiveContext, run: CalculationRun) -> None:
         context,
         CALCULATION_QUEUE,
         message_id=f"{run.run_id}-calculation",
-        message_type="calculation.requested",
+        message_type=_REQUESTED,
         subject=run.period,
         correlation_id=run.run_id,
-        data={"period": run.period, "runId": run.run_id, "startedBy": run.started_by},
+        data=_request(run),
     )
 
 
@@ -72,13 +66,13 @@ def handle_calculation_message(context: IncentiveContext, message: Message) -> N
     if message.type == FILE_MESSAGE:
         take_in_file_now(context, str(message.data.get("file")))
         return
-    if message.type != "calculation.requested":
+    if message.type != _REQUESTED:
         raise DataRefused(f"message {message.id!r} asks for {message.type!r}, which the incentives do not know")
     try:
         period = parse_period(str(message.data.get("period")))
     except ValueError as error:
         raise DataRefused(str(error)) from None
-    calculate_period(context, _run_of(context, message), period)
+    calculate_period(context, _run_of(context, message), period, progress_from(message.data.get("progress")))
 
 
 def give_up_calculation(context: IncentiveContext, message: Message, error: HubError) -> None:
@@ -94,9 +88,12 @@ def give_up_calculation(context: IncentiveContext, message: Message, error: HubE
     context.runs.put(failed)
 
 
-def calculate_period(context: IncentiveContext, run: CalculationRun, period: PayPeriod) -> CalculationRun:
+def calculate_period(
+    context: IncentiveContext, run: CalculationRun, period: PayPeriod, start: Progress = _FROM_THE_BEGINNING
+) -> CalculationRun:
     """Calculate, write what differs, tell who is concerned; return the run with its counts. Busy.
 
+    A long period is a chain: what one execution does not reach is asked for by a message that says how far it is.
     Of two runs at once each writes last only what it computed from the sales and assignments that are there after its
     last write: whichever is slower, the result is that of the latest input.
     """
@@ -106,25 +103,37 @@ def calculate_period(context: IncentiveContext, run: CalculationRun, period: Pay
         return before
     run = _begun(run, before)
     context.runs.put(run)
-    for _ in range(_MAX_TRIES):
-        computed = compute(context, period)
-        comparison = compare(computed, context.calculations.of_period(period.name))
-        changed = _write(context, run, comparison)
-        _mark_waiting(context, period.name, comparison)
-        run = _counted(run, computed, comparison, changed)
-        if not changed or inputs_of(context, period) == computed.inputs:
-            break
-    else:
-        raise Busy(f"the sales of {period.name} change while they are calculated", retry_after=30)
+    done = calculate_range(context, run, period, start)
+    run = replace(run, **done.progress.counts)
+    if not done.finished:
+        _go_on(context, run, done.progress)
+        return run
     died_before = before is not None and before.status is RunStatus.RUNNING
     if run.created or run.replaced or died_before:
         # After a death nobody knows who was told: who tells it on knows what he told already.
         _tell(context, run)
-    if comparison.differing:
-        _tell_differing(context, run, comparison)
-    done = replace(run, status=RunStatus.SUCCEEDED, finished_at=context.clock())
-    context.runs.put(done)
-    return done
+    if run.differing:
+        _tell_differing(context, run, done.progress.differing_digest)
+    over = replace(run, status=RunStatus.SUCCEEDED, finished_at=context.clock())
+    context.runs.put(over)
+    return over
+
+
+def _go_on(context: IncentiveContext, run: CalculationRun, progress: Progress) -> None:
+    """Let the next execution go on. The message is the checkpoint: the run may be asked for anew meanwhile."""
+    send_message(
+        context,
+        CALCULATION_QUEUE,
+        message_id=f"{run.run_id}-calculation-{progress.after}",
+        message_type=_REQUESTED,
+        subject=run.period,
+        correlation_id=run.run_id,
+        data={**_request(run), "progress": progress.as_json()},
+    )
+
+
+def _request(run: CalculationRun) -> dict[str, str]:
+    return {"period": run.period, "runId": run.run_id, "startedBy": run.started_by}
 
 
 def _run_of(context: IncentiveContext, message: Message) -> CalculationRun:
@@ -149,58 +158,8 @@ def _begun(run: CalculationRun, before: CalculationRun | None) -> CalculationRun
     return replace(run, status=RunStatus.RUNNING, started_at=started_at)
 
 
-def _counted(
-    run: CalculationRun, computed: Computed, comparison: Comparison, changed: list[Calculation]
-) -> CalculationRun:
-    """Return the run with its counts; what earlier tries wrote counts as written."""
-    created = sum(len(one.history) == 1 for one in changed)
-    return replace(
-        run,
-        created=run.created + created,
-        replaced=run.replaced + len(changed) - created,
-        unchanged=comparison.unchanged,
-        withdrawn=run.withdrawn + comparison.withdrawn,
-        differing=len(comparison.differing),
-        differing_ids=tuple(sorted(comparison.differing)[:_NAMED]),
-        not_eligible=computed.not_eligible,
-        net_minor=computed.net_minor,
-    )
-
-
-def _write(context: IncentiveContext, run: CalculationRun, comparison: Comparison) -> list[Calculation]:
-    """Write what is to be written over what others do meanwhile; return what was written."""
-    by_id = {one.calculation_id: replace(one, calculated_by=run.started_by) for one in comparison.to_write}
-
-    def decide(key: str, standing: Calculation | None) -> Calculation | None:
-        one = by_id[key]
-        if standing is None:
-            return one
-        if (standing.employee_id, standing.source) != (one.employee_id, one.source):
-            raise DataRefused(f"the ID {key} of employee {one.employee_id!r} is another one's as well")
-        if not standing.is_open or standing.same_result(one):
-            return None
-        again = replace(one, history=standing.history, state=standing.state, created_by=standing.created_by)
-        return again.after(Action.RECALCULATE, at=context.clock(), by=BY)
-
-    return list(context.calculations.change(run.period, sorted(by_id), decide).values())
-
-
-def _mark_waiting(context: IncentiveContext, period: str, comparison: Comparison) -> None:
-    """Let whoever decides see what a calculation would come to now: an outdated one must not be approved."""
-
-    def decide(key: str, standing: Calculation | None) -> Calculation | None:
-        present = comparison.waiting[key]
-        if standing is None or standing.counts or (present and standing.state is not State.PENDING):
-            return None
-        return replace(standing, present_net=present)
-
-    context.calculations.change(period, sorted(comparison.waiting), decide)
-
-
-def _tell_differing(context: IncentiveContext, run: CalculationRun, comparison: Comparison) -> None:
+def _tell_differing(context: IncentiveContext, run: CalculationRun, digest: str) -> None:
     """Tell operators what would come to something else now: once, however many runs find the same."""
-    found = sorted(comparison.differing.items())
-    digest = sha256(json.dumps(found).encode()).hexdigest()[:32]
     send_message(
         context,
         NOTIFICATION_QUEUE,
@@ -211,10 +170,10 @@ def _tell_differing(context: IncentiveContext, run: CalculationRun, comparison: 
         data={
             "period": run.period,
             "runId": run.run_id,
-            "count": len(found),
+            "count": run.differing,
             "calculationIds": ", ".join(run.differing_ids[:20]),
             "reason": (
-                f"{len(found)} calculations of {run.period} that were submitted, approved or exported would come to "
+                f"{run.differing} calculations of {run.period} that were submitted, approved or exported would come to "
                 "something else by the present sales: reject those that wait and calculate again, amend the others"
             ),
         },

@@ -43,5 +43,15 @@ def ids_of_employee(period: str, employee_id: str) -> tuple[str, str]:
     return str(UUID(int=base)), str(UUID(int=base | (1 << _SOURCE_BITS) - 1))
 
 
+def range_of(identifier: str) -> str:
+    """Return the range that a calculation lies in: what the IDs of all calculations of its employee begin with."""
+    return identifier[: -_SOURCE_BITS // 4]
+
+
+def range_of_employee(period: str, employee_id: str) -> str:
+    """Return the range that all calculations of an employee in a period lie in."""
+    return range_of(calculation_id(period, employee_id, ""))
+
+
 def _digest(text: str, bits: int) -> int:
     return int.from_bytes(sha256(text.encode()).digest()) >> (256 - bits)

@@ -10,7 +10,7 @@ from shared.incentives.calculation import Calculation, Change, Kind, State, hist
 from shared.incentives.calculation_id import ids_of_employee, period_of_id
 from shared.kernel.clock import from_iso
 from shared.kernel.errors import NotFound
-from shared.kernel.keys import join_key, span_of
+from shared.kernel.keys import end_of_prefix, join_key, span_of
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.row_changes import change_rows
 from shared.kernel.table import Page, Table, Value
@@ -42,10 +42,14 @@ class CalculationStore:
             return calculation
         raise NotFound(f"there is no calculation {calculation_id!r}")
 
-    def of_period(self, period: str, *, state: State | None = None) -> Iterator[Calculation]:
-        """Yield the calculations of a period, those of an employee side by side."""
+    def of_period(self, period: str, *, state: State | None = None, after: str = "") -> Iterator[Calculation]:
+        """Yield the calculations of a period in the order of their IDs, those of an employee side by side.
+
+        `after`: the range (`calculation_id.range_of`) after which to begin.
+        """
         equal = {"state": state.value} if state else None
-        rows = self._table.query(self._partition(period), equal=equal)
+        first = end_of_prefix(after) if after else None
+        rows = self._table.query(self._partition(period), key_from=first, equal=equal)
         return (_calculation(row.key, row.values) for row in rows)
 
     def of_employee(self, period: str, employee_id: str) -> list[Calculation]:

@@ -1,12 +1,12 @@
-"""What the plans pay everybody for a period, from sales and assignments as they are now (INC-40)."""
+"""What the plans pay some employees for a period, from their sales and assignments (INC-40)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.incentives.calculate import Calculated, SalesDay, calculate
+from shared.incentives.calculate import Calculated, calculate
 from shared.incentives.calculation import Calculation, Kind
 from shared.incentives.calculation_id import calculation_id
-from shared.incentives.context import IncentiveContext, Staff
+from shared.incentives.context import IncentiveContext, Seller
 from shared.incentives.plan import Plan
 from shared.incentives.plan_versions import version_name
 from shared.kernel.errors import DataRefused
@@ -18,13 +18,11 @@ BY = "Calculation"
 
 @dataclass(frozen=True)
 class Computed:
-    """What everybody who sold something is to be paid, by employee."""
+    """What employees who sold something are to be paid, by employee."""
 
     calculations: dict[str, list[Calculation]]
     not_eligible: int
     """Employees who sold something and whom no plan pays."""
-    inputs: int
-    """A digest of what it was computed from; means something in this process alone."""
 
     @property
     def net_minor(self) -> int:
@@ -32,50 +30,35 @@ class Computed:
         return sum(one.net_minor for fresh in self.calculations.values() for one in fresh)
 
 
-def compute(context: IncentiveContext, period: PayPeriod) -> Computed:
-    """Compute a period. Pure but for the reading. DataRefused when two calculations have one ID."""
+def compute(context: IncentiveContext, period: PayPeriod, sellers: Iterable[Seller]) -> Computed:
+    """Compute some employees of a period. DataRefused when two of their calculations have one ID."""
     plans = context.plans().for_period(period)
     calculations: dict[str, list[Calculation]] = {}
-    not_eligible, inputs, ids = 0, 0, set()
-    for employee_id, sales, member in _inputs(context, period):
-        inputs = hash((inputs, *_hashable(employee_id, sales, member)))
-        fresh = list(_of_employee(context, period, plans, member, sales)) if member else []
+    not_eligible, ids = 0, set()
+    for seller in sellers:
+        fresh = list(_of_seller(context, period, plans, seller))
         if not fresh:
             not_eligible += 1
             continue
-        calculations[employee_id] = fresh
+        calculations[seller.employee_id] = fresh
         for one in fresh:
             if one.calculation_id in ids:
-                raise DataRefused(f"the ID {one.calculation_id} of employee {employee_id!r} is another one's as well")
+                raise DataRefused(
+                    f"the ID {one.calculation_id} of employee {seller.employee_id!r} is another one's as well"
+                )
             ids.add(one.calculation_id)
-    return Computed(calculations, not_eligible, inputs)
+    return Computed(calculations, not_eligible)
 
 
-def inputs_of(context: IncentiveContext, period: PayPeriod) -> int:
-    """Return the digest of what a period would be computed from now."""
-    inputs = 0
-    for employee_id, sales, member in _inputs(context, period):
-        inputs = hash((inputs, *_hashable(employee_id, sales, member)))
-    return inputs
-
-
-def _inputs(context: IncentiveContext, period: PayPeriod) -> Iterator[tuple[str, Sequence[SalesDay], Staff | None]]:
-    staff = context.staff_of(period)
-    for employee_id, sales in context.sales_of(period.name):
-        yield employee_id, sales, staff.get(employee_id)
-
-
-def _hashable(employee_id: str, sales: Sequence[SalesDay], member: Staff | None) -> tuple[object, ...]:
-    return employee_id, tuple(sales), tuple(member.assignments) if member else None
-
-
-def _of_employee(
-    context: IncentiveContext, period: PayPeriod, plans: Iterable[Plan], member: Staff, sales: Sequence[SalesDay]
+def _of_seller(
+    context: IncentiveContext, period: PayPeriod, plans: Iterable[Plan], seller: Seller
 ) -> Iterator[Calculation]:
+    if seller.assignments is None:
+        return
     for plan in plans:
-        result = calculate(plan, period, sales, member.assignments)
+        result = calculate(plan, period, seller.sales, seller.assignments)
         if result is not None:
-            yield _calculation(context, period, plan, member.employee_id, result)
+            yield _calculation(context, period, plan, seller.employee_id, result)
 
 
 def _calculation(

@@ -1,6 +1,6 @@
 """What the use cases of the incentives work with: stores, ports, rules."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from shared.incentives.calculate import Assignment, SalesDay
@@ -29,6 +29,15 @@ class Staff:
     identities: Identities = field(default=Identities(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """An employee who sold something in a period. `assignments`: None where nobody is known by this ID."""
+
+    employee_id: str
+    sales: Sequence[SalesDay]
+    assignments: Sequence[Assignment] | None
+
+
 @dataclass(frozen=True)
 class IncentiveContext:
     """Everything that the incentives need from outside, for one tenant."""
@@ -40,10 +49,10 @@ class IncentiveContext:
     currency: str
     pay_calendar: PayCalendar
     plans: Callable[[], Plans]
-    sales_of: Callable[[str], Iterable[tuple[str, Sequence[SalesDay]]]]
-    """Period -> the sales days of each employee who sold something."""
-    staff_of: Callable[[PayPeriod], Mapping[str, Staff]]
-    """Everybody who is known, by employee ID."""
+    sellers: Callable[[PayPeriod], Iterator[Seller]]
+    """Everybody who sold something, read a page at a time, in any order."""
+    staff: Callable[[PayPeriod], Iterator[Staff]]
+    """Everybody who is known, read a page at a time: whoever keeps them all keeps too much."""
     staff_member: Callable[[str, PayPeriod], Staff | None]
     provisioned: Callable[[Identities], Identities]
     """What somebody is called -> everything that the directory calls them; nothing for whom it does not know."""

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonVal
 
 from shared.incentives.calculation import Action, Calculation, Kind, State
 from shared.incentives.calculation_id import calculation_id
-from shared.incentives.context import IncentiveContext, Staff
+from shared.incentives.context import IncentiveContext
 from shared.incentives.decide import Outcome
 from shared.kernel.errors import CallerError, Conflict, InvalidRequest
 from shared.kernel.field_problems import field_problems
@@ -79,19 +79,19 @@ class Posted:
 
 
 class Known:
-    """The employees that records may name. A few are looked up one by one; of more, everybody is read at once."""
+    """The employees that records may name. A few are looked up one by one; for more, the IDs of all are read."""
 
     def __init__(self, context: IncentiveContext, *, many: bool) -> None:
         """Read nothing yet."""
         self._context, self._many = context, many
-        self._everybody: Mapping[str, Staff] | None = None
+        self._everybody: frozenset[str] | None = None
 
     def has(self, employee_id: str, period: PayPeriod) -> bool:
         """Tell whether there is such an employee."""
         if not self._many:
             return self._context.staff_member(employee_id, period) is not None
         if self._everybody is None:
-            self._everybody = self._context.staff_of(period)
+            self._everybody = frozenset(one.employee_id for one in self._context.staff(period))
         return employee_id in self._everybody
 
 

@@ -9,12 +9,12 @@ looks at what counts, and carries the claim in every transaction. So a writer th
 wakes up, changes nothing. Writers of different days meet on the rows' ETags and take turns.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 from shared.kernel.errors import Busy
-from shared.kernel.keys import join_key, split_key
+from shared.kernel.keys import end_of_prefix, join_key, split_key
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import (
     MAX_OPERATIONS,
@@ -83,10 +83,12 @@ class MetricsStore:
                 continue
         raise Busy(f"the sales metrics of {day.isoformat()} are being written by others", retry_after=5)
 
-    def of_period(self, period: str) -> list[EmployeeMetrics]:
-        """Return the metrics of all employees in a period."""
-        rows = self._read(join_key(self._tenant, period))
-        return [_metrics(row) for key, row in rows.items() if key.startswith("employee|")]
+    def of_period(self, period: str) -> Iterator[EmployeeMetrics]:
+        """Yield the metrics of all employees in a period, a page at a time, in the order of their IDs in storage."""
+        prefix = join_key("employee", "")
+        partition = join_key(self._tenant, period)
+        rows = self._table.query(partition, key_from=prefix, key_before=end_of_prefix(prefix))
+        return map(_metrics, rows)
 
     def of_employee(self, period: str, employee_id: str) -> EmployeeMetrics | None:
         """Return the metrics of one employee in a period, None when he sold nothing."""

@@ -1,6 +1,6 @@
 """The incentives' context: sales from the metrics, people from the workforce."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from shared.incentives.calculate import SalesDay
 from shared.incentives.calculation_runs import CalculationRunStore
 from shared.incentives.calculation_store import CalculationStore
-from shared.incentives.context import IncentiveContext, Staff
+from shared.incentives.context import IncentiveContext, Seller, Staff
 from shared.incentives.plan_file import Plans, load_plans
 from shared.incentives.plan_versions import PlanVersionStore
 from shared.incentives.untold_decisions import UntoldDecisions
+from shared.kernel.keys import join_key, storage_order
 from shared.kernel.pay_period import PayPeriod
+from shared.sales.metrics import EmployeeMetrics
 from shared.wiring.identities import ProvisionedUsers
 from shared.wiring.staff import staff_from
+from shared.workforce.person import Person
 
 if TYPE_CHECKING:
     from shared.hub import Hub
@@ -32,25 +35,20 @@ def build(hub: "Hub") -> IncentiveContext:
     def plans() -> Plans:
         return load_plans(_ROOT / hub.settings.incentives.plans, hub.settings.imports.currency)
 
-    def staff_of(period: PayPeriod) -> Mapping[str, Staff]:
+    def staff(period: PayPeriod) -> Iterator[Staff]:
         now = hub.clock()
-        people = hub.workforce.employees.all()
-        return {person.employee_id: staff_from(person, period, now, zone) for person in people}
+        return (staff_from(person, period, now, zone) for person in hub.workforce.employees.all())
 
     def staff_member(employee_id: str, period: PayPeriod) -> Staff | None:
         person = hub.workforce.employees.find(employee_id)
         return staff_from(person, period, hub.clock(), zone) if person else None
 
-    def sales_of(period: str) -> Iterator[tuple[str, Sequence[SalesDay]]]:
-        for metrics in hub.sales.metrics.of_period(period):
-            yield (
-                metrics.employee_id,
-                [
-                    SalesDay(date.fromisoformat(day), store, cell[0], cell[1])
-                    for day, stores in sorted(metrics.days.items())
-                    for store, cell in sorted(stores.items())
-                ],
-            )
+    def sellers(period: PayPeriod) -> Iterator[Seller]:
+        now = hub.clock()
+        sold = hub.sales.metrics.of_period(period.name)
+        for metrics, person in side_by_side(sold, hub.workforce.employees.all()):
+            assignments = staff_from(person, period, now, zone).assignments if person else None
+            yield Seller(metrics.employee_id, _sales_days(metrics), assignments)
 
     return IncentiveContext(
         tenant=tenant,
@@ -60,8 +58,8 @@ def build(hub: "Hub") -> IncentiveContext:
         currency=hub.settings.imports.currency,
         pay_calendar=hub.settings.imports.pay_calendar,
         plans=plans,
-        sales_of=sales_of,
-        staff_of=staff_of,
+        sellers=sellers,
+        staff=staff,
         staff_member=staff_member,
         provisioned=ProvisionedUsers(hub),
         four_eyes=hub.settings.incentives.four_eyes,
@@ -72,3 +70,28 @@ def build(hub: "Hub") -> IncentiveContext:
         inbox=blobs.container("calculations-inbox"),
         quarantine=blobs.container("calculations-quarantine"),
     )
+
+
+def side_by_side(
+    sold: Iterable[EmployeeMetrics], people: Iterable[Person]
+) -> Iterator[tuple[EmployeeMetrics, Person | None]]:
+    """Yield what was sold with who sold it, None for somebody unknown. Both come in the order of storage."""
+    rest = iter(people)
+    person = next(rest, None)
+    for metrics in sold:
+        place = _place(metrics.employee_id)
+        while person and _place(person.employee_id) < place:
+            person = next(rest, None)
+        yield metrics, person if person and person.employee_id == metrics.employee_id else None
+
+
+def _place(employee_id: str) -> bytes:
+    return storage_order(join_key(employee_id))
+
+
+def _sales_days(metrics: EmployeeMetrics) -> list[SalesDay]:
+    return [
+        SalesDay(date.fromisoformat(day), store, cell[0], cell[1])
+        for day, stores in sorted(metrics.days.items())
+        for store, cell in sorted(stores.items())
+    ]

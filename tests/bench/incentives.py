@@ -14,14 +14,17 @@ from typing import Any
 
 from shared.hub import Hub
 from shared.incentives.calculate import Assignment, SalesDay, calculate
-from shared.incentives.calculate_period import calculate_period
-from shared.incentives.calculation_runs import CalculationRun
+from shared.incentives.calculate_period import calculate_period, handle_calculation_message
+from shared.incentives.calculation_runs import CalculationRun, RunStatus
+from shared.incentives.context import CALCULATION_QUEUE
 from shared.incentives.plan_file import load_plans
 from shared.kernel.keys import join_key
 from shared.kernel.pay_period import parse_period
-from shared.kernel.table import Insert, Value, write_all
+from shared.kernel.table import Insert, Row, Value, write_all
 from shared.workforce.facts import Fact
 from shared.workforce.person import Person
+from tests.bench.imports import PeakMemory, drain
+from tests.bench.played_tables import Played, PlayedTables, employees_with_ids, played_calculations, played_employees
 
 ROOT = Path(__file__).resolve().parents[2]
 PERIOD = parse_period("2025-01")
@@ -126,6 +129,9 @@ def run_period(hub: Hub) -> dict[str, Any]:
     before, began = count.total, time.perf_counter()
     run = CalculationRun(hub.new_id(), PERIOD.name, "bench", hub.clock())
     done = calculate_period(hub.incentives, run, PERIOD)
+    if done.status is RunStatus.RUNNING:
+        drain(hub, CALCULATION_QUEUE, lambda message: handle_calculation_message(hub.incentives, message))
+        done = hub.incentives.runs.get(run.run_id)
     return {
         "seconds": time.perf_counter() - began,
         "transactions": count.total - before,
@@ -144,10 +150,46 @@ def measure(given: dict[str, str], employees: int) -> dict[str, Any]:
     return {"employees": employees, "first": first, "again": again}
 
 
+def memory_of(given: dict[str, str], employees: int) -> dict[str, Any]:
+    """Return what calculations of so many employees hold in memory, with the tables that they read played.
+
+    At first nothing stands there, then a calculation of everybody that comes to something else.
+    """
+    real = Hub(given)
+    fill(real, 1)
+    run_period(real)
+    sold = next(real.tables.table("SalesMetrics").query(join_key(real.tenant, PERIOD.name)))
+    (standing,) = real.tables.table("Calculations").query(join_key(real.tenant, PERIOD.name))
+    employee = next(real.tables.table("Employees").query(real.tenant))
+    ids = employees_with_ids(PERIOD.name, str(standing.values["source"]), employees)
+    own: dict[str, dict[str, Value]] = {
+        join_key("employee", name): {"employeeId": name} for name in sorted(ids.values())
+    }
+    result: dict[str, Any] = {}
+    for name, keys, net in (("first", {}, 0), ("replacing", ids, 1)):
+        changed = Row(standing.partition, standing.key, {**standing.values, "netMinor": net}, standing.etag)
+        played = PlayedTables(
+            real.tables,
+            {
+                "SalesMetrics": Played(sold, own),
+                "Employees": played_employees(employee, ids.values()),
+                "Calculations": played_calculations(changed, PERIOD.name, keys),
+            },
+        )
+        hub = Hub(given, tables=played)
+        with PeakMemory() as memory:
+            cost = run_period(hub)
+        result[name] = {**cost, "peakAboveIdleMegabytes": memory.above_idle, "written": played.written}
+    return result
+
+
 def main() -> None:
-    """Measure both; the number of employees may be given."""
-    employees = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    """Measure time and transactions, or memory; what of the two, and the number of employees, may be given."""
+    what, employees = sys.argv[1] if len(sys.argv) > 1 else "time", int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
     given = settings_for(json.load(sys.stdin)["AzureWebJobsStorage"])
+    if what == "memory":
+        print(json.dumps(memory_of(given, employees)))
+        return
     print(json.dumps({"calculation": without_storage(employees), "period": measure(given, employees)}))
 
 

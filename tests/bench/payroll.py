@@ -21,7 +21,7 @@ from shared.kernel.table import MAX_OPERATIONS, Replace
 from shared.payroll.run import handle_export_message
 from shared.payroll.start import ExportRequest, start_export
 from tests.bench.imports import PeakMemory, drain
-from tests.bench.played_tables import PlayedTables
+from tests.bench.played_tables import PlayedTables, employees_with_ids, played_calculations, played_employees
 from tests.component.export_hub import Due, approve_all, employ
 
 WARM_UP, PERIOD, OF_THE_FLOOR = "2024-12", "2025-01", "2025-02"
@@ -129,7 +129,12 @@ def memory_of(hub: Hub, given: dict[str, str], records: int) -> dict[str, Any]:
     partition = join_key(hub.tenant, PERIOD)
     employee = next(hub.tables.table("Employees").query(hub.tenant))
     calculation = next(hub.tables.table("Calculations").query(partition))
-    played = PlayedTables(hub.tables, employee, calculation, records)
+    ids = employees_with_ids(PERIOD, "plan:standard", records)
+    tables = {
+        "Employees": played_employees(employee, ids.values()),
+        "Calculations": played_calculations(calculation, PERIOD, ids),
+    }
+    played = PlayedTables(hub.tables, tables)
     with PeakMemory() as memory:
         cost = run_export(Hub(given, tables=played), PERIOD)
     return {"export": cost, "peakAboveIdleMegabytes": memory.above_idle, "marked": played.written}

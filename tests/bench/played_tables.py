@@ -1,11 +1,11 @@
-"""Tables that are played: any number of employees and approved calculations, made when they are read, kept nowhere.
+"""Tables that are played: any number of employees, sales and calculations, made when they are read, kept nowhere.
 
 The emulator looks for each row among all others, so that a period of 100,000 takes it hours; and rows that this process
-kept would hide what an export itself holds in memory.
+kept would hide what an export or a calculation itself holds in memory.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
 from shared.incentives.calculation_id import calculation_id
@@ -14,28 +14,15 @@ from shared.kernel.table import Operation, Row, Table, Tables, Value
 
 
 class PlayedTables:
-    """Implements `Tables`: Employees and Calculations are played, the others are real."""
+    """Implements `Tables`: some are played, the others are real."""
 
-    def __init__(self, real: Tables, employee: Row, calculation: Row, number: int) -> None:
-        """Play so many copies of two rows that are really there."""
-        ids: dict[str, str] = {}
-        for name in (f"H-{one:07d}" for one in count()):
-            if len(ids) == number:
-                break
-            ids.setdefault(calculation_id("2025-01", name, "plan:standard"), name)
-        names = sorted(ids.values())
-        self._real = real
-        self._played = {
-            "Employees": Played(employee, {join_key(name): {} for name in names}),
-            "Calculations": Played(
-                calculation,
-                {key: {"employeeId": ids[key], "period": "2025-01", "exportId": ""} for key in sorted(ids)},
-            ),
-        }
+    def __init__(self, real: Tables, played: "Mapping[str, Played]") -> None:
+        """Play these tables, by name."""
+        self._real, self._played = real, played
 
     @property
     def written(self) -> int:
-        """How many rows were marked."""
+        """How many calculations were written."""
         return self._played["Calculations"].written
 
     def table(self, name: str) -> "Table | Played":
@@ -43,8 +30,31 @@ class PlayedTables:
         return self._played.get(name) or self._real.table(name)
 
 
+def employees_with_ids(period: str, source: str, number: int) -> dict[str, str]:
+    """Return so many employees by the IDs of their calculations from a source, in the order of these."""
+    ids: dict[str, str] = {}
+    for name in (f"H-{one:07d}" for one in count()):
+        if len(ids) == number:
+            break
+        ids.setdefault(calculation_id(period, name, source), name)
+    return dict(sorted(ids.items()))
+
+
+def played_employees(employee: Row, names: Iterable[str]) -> "Played":
+    """Return copies of an employee under these IDs."""
+    return Played(employee, {join_key(name): {} for name in sorted(names)})
+
+
+def played_calculations(calculation: Row, period: str, ids: Mapping[str, str]) -> "Played":
+    """Return copies of a calculation, one of each employee."""
+    own: dict[str, Mapping[str, Value]] = {
+        key: {"employeeId": employee, "period": period, "exportId": ""} for key, employee in ids.items()
+    }
+    return Played(calculation, own)
+
+
 class Played:
-    """What an export asks of a table."""
+    """What an export or a calculation asks of a table."""
 
     def __init__(self, row: Row, keys: Mapping[str, Mapping[str, Value]]) -> None:
         """Keep the keys, in their order, and in what each row differs from the one that all are copies of."""

@@ -97,5 +97,5 @@ class ImportHub:
 
     def metrics(self) -> tuple[int, int]:
         """Return records and amount (minor units) in SalesMetrics."""
-        found = self.hub.sales.metrics.of_period("2025-01")
+        found = list(self.hub.sales.metrics.of_period("2025-01"))
         return sum(one.total.transactions for one in found), sum(one.total.amount_minor for one in found)

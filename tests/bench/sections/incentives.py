@@ -11,13 +11,18 @@ EMPLOYEES = 10_000
 
 
 def figures() -> Iterator[Figure]:
-    """Yield what calculating 10,000 employees costs, without storage and on it."""
+    """Yield what calculating 10,000 employees costs, without storage and on it, and what 100,000 hold in memory."""
     with Azurite(free_ports()) as azurite:
         provision(StorageAccount(azurite.connection_string))
-        costs = child("tests.bench.incentives", {"AzureWebJobsStorage": azurite.connection_string}, str(EMPLOYEES))
+        given = {"AzureWebJobsStorage": azurite.connection_string}
+        costs = child("tests.bench.incentives", given, "time", str(EMPLOYEES))
+        large = child("tests.bench.incentives", given, "memory", "100000")
     period = costs["period"]
     yield Figure("calculation of 10,000 employees without storage, seconds", costs["calculation"]["seconds"], "<= 5")
     for name, run in (("at first", period["first"]), ("nothing changed", period["again"])):
         per_hundred = 100 * run["transactions"] / period["employees"]
         yield Figure(f"storage transactions per 100 employees calculated, {name}", per_hundred, "<= 4")
         yield Figure(f"calculation of 10,000 employees on storage, {name}, seconds", run["seconds"], "")
+    for name, run in (("at first", large["first"]), ("all replaced", large["replacing"])):
+        megabytes = run["peakAboveIdleMegabytes"]
+        yield Figure(f"peak memory above idle, calculation of 100,000, {name}, MB", megabytes, "<= 200")

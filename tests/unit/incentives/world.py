@@ -1,6 +1,6 @@
 """The incentives with storage in memory: sales and people are lists, plans are objects, the clock is set."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -13,7 +13,7 @@ from shared.incentives.calculate_period import handle_calculation_message, start
 from shared.incentives.calculation import Calculation, State
 from shared.incentives.calculation_runs import CalculationRun, CalculationRunStore
 from shared.incentives.calculation_store import CalculationStore
-from shared.incentives.context import CALCULATION_QUEUE, IncentiveContext, Staff
+from shared.incentives.context import CALCULATION_QUEUE, IncentiveContext, Seller, Staff
 from shared.incentives.decide import Outcome
 from shared.incentives.plan import Plan, Tier
 from shared.incentives.plan_file import Plans
@@ -129,8 +129,8 @@ class World:
             currency="EUR",
             pay_calendar=PayCalendar.MONTH,
             plans=lambda: Plans(tuple(self.plans)),
-            sales_of=self._sales_of,
-            staff_of=self._staff_of,
+            sellers=self._sellers,
+            staff=self._staff,
             staff_member=lambda employee_id, _period: self.people.get(employee_id),
             provisioned=lambda called: self.directory(called),
             four_eyes=True,
@@ -146,14 +146,16 @@ class World:
         milliseconds = f"{int(self.now.timestamp() * 1000):012x}"
         return f"{milliseconds[:8]}-{milliseconds[8:]}-7000-8000-{next(self._numbers):012x}"
 
-    def _sales_of(self, period: str) -> Iterator[tuple[str, Sequence[SalesDay]]]:
-        assert period == PERIOD
+    def _sellers(self, period: PayPeriod) -> Iterator[Seller]:
+        assert period.name == PERIOD
         self.hook("read", "SalesMetrics")
-        return iter([(employee_id, list(sales)) for employee_id, sales in sorted(self.sales.items())])
+        for employee_id, sales in sorted(self.sales.items()):
+            member = self.people.get(employee_id)
+            yield Seller(employee_id, list(sales), member.assignments if member else None)
 
-    def _staff_of(self, _period: PayPeriod) -> Mapping[str, Staff]:
+    def _staff(self, _period: PayPeriod) -> Iterator[Staff]:
         self.hook("read", "Employees")
-        return dict(self.people)
+        return iter(list(self.people.values()))
 
     def hire(self, employee_id: str, *assignments: Assignment, identities: Identities = NOTHING_ELSE) -> None:
         """Let somebody work here, in the whole period unless said otherwise."""

@@ -1,0 +1,70 @@
+"""How far the calculation of a period is, and what came of it so far (INC-40)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from shared.incentives.calculation import Calculation
+from shared.incentives.comparison import Comparison
+from shared.incentives.compute import Computed
+
+_NAMED = 50
+"""IDs that are kept of what differs; the count is always whole."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts as `CalculationRun` has them, of all ranges of calculation IDs up to `after`."""
+
+    after: str = ""
+    created: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    differing: int = 0
+    differing_ids: tuple[str, ...] = ()
+    differing_digest: str = ""
+    """Of all that differs and what it would come to, in the order of the IDs."""
+    not_eligible: int = 0
+    net_minor: int = 0
+
+    def plus(
+        self, after: str, computed: Computed, comparison: Comparison, changed: Sequence[Calculation]
+    ) -> "Progress":
+        """Return the progress after some more employees, of whom the last one has the range `after`."""
+        created = sum(len(one.history) == 1 for one in changed)
+        differing, digest = sorted(comparison.differing.items()), self.differing_digest
+        for key, net_minor in differing:
+            digest = sha256(f"{digest}{key}={net_minor}".encode()).hexdigest()[:32]
+        return Progress(
+            after=after,
+            created=self.created + created,
+            replaced=self.replaced + len(changed) - created,
+            unchanged=self.unchanged + comparison.unchanged,
+            withdrawn=self.withdrawn + comparison.withdrawn,
+            differing=self.differing + len(differing),
+            differing_ids=(*self.differing_ids, *(key for key, _ in differing))[:_NAMED],
+            differing_digest=digest,
+            not_eligible=self.not_eligible + computed.not_eligible,
+            net_minor=self.net_minor + computed.net_minor,
+        )
+
+    def with_written(self, other: "Progress") -> "Progress":
+        """Return this progress with what another one wrote: what was written before it is computed again counts."""
+        return replace(self, created=other.created, replaced=other.replaced, withdrawn=other.withdrawn)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The fields that a run has, too."""
+        return {name: value for name, value in asdict(self).items() if name not in ("after", "differing_digest")}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the progress as a message carries it."""
+        return asdict(self) | {"differing_ids": list(self.differing_ids)}
+
+
+def progress_from(content: Mapping[str, Any] | None) -> Progress:
+    """Read what `as_json` gave; nothing is no progress."""
+    given = dict(content or {})
+    return Progress(**given | {"differing_ids": tuple(given.get("differing_ids", ()))})
