@@ -70,9 +70,10 @@ def handle_calculation_message(context: IncentiveContext, message: Message) -> N
         raise DataRefused(f"message {message.id!r} asks for {message.type!r}, which the incentives do not know")
     try:
         period = parse_period(str(message.data.get("period")))
+        start = progress_from(message.data.get("progress"))
     except ValueError as error:
         raise DataRefused(str(error)) from None
-    calculate_period(context, _run_of(context, message), period, progress_from(message.data.get("progress")))
+    calculate_period(context, _run_of(context, message), period, start)
 
 
 def give_up_calculation(context: IncentiveContext, message: Message, error: HubError) -> None:

@@ -1,9 +1,11 @@
 """How far the calculation of a period is, and what came of it so far (INC-40)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from shared.incentives.calculation import Calculation
 from shared.incentives.comparison import Comparison
@@ -64,7 +66,9 @@ class Progress:
         return asdict(self) | {"differing_ids": list(self.differing_ids)}
 
 
-def progress_from(content: Mapping[str, Any] | None) -> Progress:
-    """Read what `as_json` gave; nothing is no progress."""
-    given = dict(content or {})
-    return Progress(**given | {"differing_ids": tuple(given.get("differing_ids", ()))})
+def progress_from(content: object) -> Progress:
+    """Read what `as_json` gave; None is no progress. ValueError."""
+    return _PROGRESS.validate_python(content or {})
+
+
+_PROGRESS = TypeAdapter(Progress)

@@ -32,8 +32,9 @@ def windows(sellers: Iterable[Keyed], standing: Iterable[Calculation]) -> Iterat
     What is written into a window that was yielded is not met again: the sources are read beyond it by then.
     """
     here = ((range_of(one.calculation_id), one) for one in standing)
+    both: Iterable[tuple[str, Seller | Calculation]] = merge(sellers, here, key=itemgetter(0))
     window = Window()
-    for key, group in groupby(merge(sellers, here, key=itemgetter(0)), itemgetter(0)):
+    for key, group in groupby(both, itemgetter(0)):
         if window.ranges == EMPLOYEES:
             yield window
             window = Window()
