@@ -38,6 +38,7 @@ from shared.kernel.errors import (
     Unauthenticated,
 )
 from shared.kernel.field_problems import refused_body, unreadable_body
+from shared.kernel.pay_period import parse_period
 from shared.kernel.strict_json import NotJson, read_model
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,13 @@ class ApiRequest:
         if len(value) > MAX_IDENTIFIER:
             raise NotFound(f"there is nothing with an identifier of {len(value)} characters")
         return value
+
+    def path_period(self, name: str) -> str:
+        """Return a route parameter that is a pay period. InvalidRequest, NotFound as `path`."""
+        try:
+            return parse_period(self.path(name)).name
+        except ValueError as error:
+            raise _invalid(name, str(error)) from None
 
     def address(self) -> str:
         """Return the path below `/api/`, percent-decoded."""

@@ -40,6 +40,7 @@ ENDPOINTS = {
     "ApproveCalculations": "decisions.approve_many",
     "RejectCalculations": "decisions.reject_many",
     "TriggerExport": "exports.trigger",
+    "PreviewExport": "exports.preview",
     "ListExports": "exports.list_all",
     "GetExport": "exports.show",
     "GetExportFile": "exports.file",

@@ -63,6 +63,12 @@ class HubClient:
         seen = {"period": period, "count": len(nets), "totalNet": f"{sum(nets):.2f}"}
         return self.call("POST", f"/calculations/{what}", json=seen)
 
+    def export(self, period: str, **more: Any) -> Any:  # noqa: ANN401 - JSON
+        """Look at what is approved in a period, and export it. HTTPError."""
+        there = self.call("GET", f"/admin/exports/preview/{period}")
+        seen = {name: there[name] for name in ("period", "count", "totalNet")}
+        return self.call("POST", "/admin/exports/trigger", json={**seen, **more})
+
     def ask_sandbox(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
         """Return what the sandbox answers."""
         answer = self.session.request(method, f"{self.sandbox}{path}", timeout=30, **options)

@@ -202,7 +202,7 @@ class Story:
                 time.sleep(0.3)
 
     def _export(self) -> None:
-        begun = self.admin.call("POST", "/admin/exports/trigger", json={"period": self.seen.period})
+        begun = self.admin.export(self.seen.period)
         self.seen.exports.append(self._wait(f"/admin/exports/{begun['exportId']}"))
 
     def _calculations(self, **query: str) -> list[dict[str, Any]]:

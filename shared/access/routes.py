@@ -126,6 +126,13 @@ ROUTES: tuple[Route, ...] = (
     Route("ApproveCalculations", "POST", "v1/calculations/approve", APPROVERS, "Approve many"),
     Route("RejectCalculations", "POST", "v1/calculations/reject", APPROVERS, "Reject many"),
     Route("TriggerExport", "POST", "v1/admin/exports/trigger", ADMINS, "Export a period to payroll"),
+    Route(
+        "PreviewExport",
+        "GET",
+        "v1/admin/exports/preview/{period}",
+        ADMIN_READERS,
+        "What an export of a period would take now",
+    ),
     Route("ListExports", "GET", "v1/admin/exports", ADMIN_READERS, "Payroll exports, newest first", query=PAGING),
     Route("GetExport", "GET", "v1/admin/exports/{id}", ADMIN_READERS, "An export: steps, totals, rejected records"),
     Route("GetExportFile", "GET", "v1/admin/exports/{id}/file", ADMIN_READERS, "The archived CSV of an export"),

@@ -53,6 +53,14 @@ class ControlTotals:
 
 
 @dataclass(frozen=True)
+class Approved:
+    """Calculations that are approved and in no export: how many, and what they come to in minor units."""
+
+    count: int
+    total_minor: int
+
+
+@dataclass(frozen=True)
 class Export:
     """One export of a period. The first is sequence 1, the following ones are delta exports."""
 
@@ -64,6 +72,10 @@ class Export:
     started_at: datetime
     currency: str
     force: bool = False
+    seen: Approved | None = None
+    """What the caller saw who triggered it; None for the timer, which exports whatever is approved."""
+    seen_blob: str = ""
+    """The IDs of these calculations in container `exports`."""
     status: ExportStatus = ExportStatus.RUNNING
     step: Step | None = Step.FREEZE
     """The next one to do, None after the last."""

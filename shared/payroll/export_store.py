@@ -14,7 +14,7 @@ from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import newest_first
 from shared.kernel.keys import end_of_prefix, join_key
 from shared.kernel.table import Insert, Page, Row, RowExists, Table, Value
-from shared.payroll.export import ControlTotals, Export, ExportStatus, Step
+from shared.payroll.export import Approved, ControlTotals, Export, ExportStatus, Step
 
 
 class ExportStore:
@@ -86,7 +86,7 @@ def _key(export_id: str) -> str:
 
 
 def _values(export: Export) -> dict[str, Value]:
-    answered = export.answered
+    answered, seen = export.answered, export.seen
     values: dict[str, Value | None] = {
         "exportId": export.export_id,
         "period": export.period,
@@ -96,6 +96,9 @@ def _values(export: Export) -> dict[str, Value]:
         "startedAt": to_iso(export.started_at),
         "currency": export.currency,
         "force": export.force,
+        "seenCount": seen.count if seen else None,
+        "seenMinor": seen.total_minor if seen else None,
+        "seenBlob": export.seen_blob or None,
         "status": export.status.value,
         "step": export.step.value if export.step else None,
         "completed": _json(export.completed),
@@ -137,6 +140,8 @@ def _export(row: Row) -> Export:
         started_at=from_iso(values["startedAt"]),
         currency=values["currency"],
         force=values["force"],
+        seen=Approved(values["seenCount"], values["seenMinor"]) if "seenCount" in values else None,
+        seen_blob=values.get("seenBlob", ""),
         status=ExportStatus(values["status"]),
         step=Step(values["step"]) if "step" in values else None,
         completed=json.loads(values["completed"]),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.kernel.errors import Conflict, FieldProblem
 from shared.kernel.message import send_message
 from shared.kernel.pay_period import PayPeriod
+from shared.payroll.approved import Expected, total_of, write_down
 from shared.payroll.context import EXPORT_QUEUE, PayrollContext
 from shared.payroll.export import Export, ExportStatus
 
@@ -15,19 +16,31 @@ _NAMED = 50
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Which period is to be exported, and who says so. `force`: although calculations wait for a decision."""
+    """Which period is to be exported, and who says so. `force`: although calculations wait for a decision.
+
+    `expected`: what the caller saw; None for the timer, which is no caller.
+    """
 
     period: PayPeriod
     trigger: str
     started_by: str
     force: bool = False
     correlation_id: str = ""
+    expected: Expected | None = None
+
+    def is_repeated(self, last: Export | None) -> bool:
+        """Tell whether the last export of the period is what the same caller asked for already: the answer was lost."""
+        return bool(
+            self.expected and last and last.started_by == self.started_by and self.expected.is_met_by(last.seen)
+        )
 
 
 def start_export(context: PayrollContext, request: ExportRequest) -> Export:
     """Store an export and queue it; one that runs already is queued again and returned. Idempotent while it runs.
 
+    Only what the caller saw is exported; a request that is repeated after its export has ended gives that one.
     Conflict, with the count and the IDs: nothing is approved, something waits for a decision, everything was exported.
+    PreconditionRequired, PreconditionFailed: it is not said what was seen, or that is not what is approved.
     """
     period = request.period.name
     while True:
@@ -38,7 +51,13 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
             return last
         if last and last.status is ExportStatus.STOPPED:
             raise Conflict(f"export {last.export_id} of {period} is stopped ({last.failure_code}): resume that one")
+        approved = list(context.payables.approved(period)) if request.expected else []
+        here = total_of(approved)
+        if last and request.expected and not request.expected.is_met_by(here) and request.is_repeated(last):
+            return last
         _check(context, request, last)
+        if request.expected:
+            request.expected.refuse_another(period, here)
         now = context.clock()
         export = context.exports.create(
             Export(
@@ -50,6 +69,8 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
                 started_at=now,
                 currency=context.rules.currency,
                 force=request.force,
+                seen=here if request.expected else None,
+                seen_blob=write_down(context, period, approved) if request.expected else "",
                 progress_at=now,
             )
         )

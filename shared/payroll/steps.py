@@ -15,6 +15,7 @@ from shared.kernel.keys import join_key
 from shared.kernel.money import amount_text
 from shared.kernel.partner_status import Verdict, verdict_of
 from shared.kernel.pay_period import parse_period
+from shared.payroll.approved import seen_in
 from shared.payroll.batch import batch_body
 from shared.payroll.context import PayrollContext, Settlement
 from shared.payroll.csv_file import csv_content
@@ -27,7 +28,7 @@ _SETTLED_AT_ONCE = 1000
 
 
 def freeze(context: PayrollContext, export: Export) -> Export:
-    """Collect what is approved and write the records down.
+    """Collect what is approved, and was seen by whoever triggered the export, and write the records down.
 
     The blob is named after its content: of two workers that freeze at the same time, the one whose export is saved
     decides, and what it names is what it wrote.
@@ -35,7 +36,8 @@ def freeze(context: PayrollContext, export: Export) -> Export:
     rules = Rules(export.currency, context.rules.earnings_code, parse_period(export.period).last_day)
     withheld, content = Withheld(), bytearray()
     count = total = calculations = settled_only = 0
-    payables = context.payables.approved(export.period)
+    seen = seen_in(context, export)
+    payables = (one for one in context.payables.approved(export.period) if one.calculation_id in seen)
     for record in records_of(payables, context.payees(), rules, withheld):
         content += to_line(record)
         calculations += len(record.calculation_ids)

@@ -244,7 +244,7 @@ def test_the_running_host_killed_at_random_moments_of_its_exports(stack: Stack) 
         _approve_round(admin, approver, employees, number)
         if number == 1:
             admin.ask_sandbox("POST", "/payroll/reject", json={"employeeIds": employees[:3]})
-        export_id = admin.call("POST", "/admin/exports/trigger", json={"period": PERIOD})["exportId"]
+        export_id = admin.export(PERIOD)["exportId"]
         time.sleep(draw.uniform(0, 0.5))  # the moment is what is being drawn
         stack.kill_host()
         stack.start_host()

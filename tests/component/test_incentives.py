@@ -319,7 +319,7 @@ def test_why_somebody_was_paid_what_he_was(office: Office) -> None:
     office.data("ApproveCalculations", user="approver", body=body)
     before = office.data("Trace", user="reader", employeeId=one["employeeId"], period=PERIOD)
     assert (before["paid"], before["toBePaid"], before["exports"]) == ("0.00", one["net"], [])
-    export = office.data("TriggerExport", body={"period": PERIOD})
+    export = office.data("TriggerExport", body=office.whole("Approved"))
     office.deliver("payroll-exports")
 
     found = office.data("Trace", user="reader", employeeId=one["employeeId"], period=PERIOD)

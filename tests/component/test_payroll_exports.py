@@ -77,7 +77,7 @@ class Operator:
             url=f"http://127.0.0.1/api/{route.path}",
             headers={"Authorization": f"Bearer {self.sandbox.identity.token(user)}"},
             params=more.get("params", {}),
-            route_params={"id": more.get("id", "")},
+            route_params={"id": more.get("id", ""), "period": more.get("period", "")},
             body=json.dumps(body).encode() if body is not None else b"",
         )
         with replaced_hub(self.hub):
@@ -98,9 +98,14 @@ class Operator:
                 else:
                     process(EXPORTS, body.encode())
 
+    def seen(self) -> dict[str, Any]:
+        """Look at what is approved; return what a trigger says of it."""
+        there = self.data("PreviewExport", period=PERIOD)
+        return {name: there[name] for name in ("period", "count", "totalNet")}
+
     def export(self) -> dict[str, Any]:
         """Trigger an export, let it be done, return what is shown of it."""
-        begun = self.data("TriggerExport", body={"period": PERIOD})
+        begun = self.data("TriggerExport", body=self.seen())
         self.work()
         shown: dict[str, Any] = self.data("GetExport", id=begun["exportId"])
         return shown
@@ -126,7 +131,7 @@ def error_of(answer: func.HttpResponse) -> dict[str, Any]:
 
 def test_an_export_from_the_trigger_to_the_file(operator: Operator, sandbox: Sandbox) -> None:
     sandbox.payroll.reject(["E2"], 1, "no bank account")
-    answer = operator.call("TriggerExport", body={"period": PERIOD, "force": True})
+    answer = operator.call("TriggerExport", body={**operator.seen(), "force": True})
     begun = json.loads(answer.get_body())["data"]
     assert answer.status_code == 202
     assert (begun["status"], begun["step"], begun["startedBy"], begun["delta"]) == ("Running", "Freeze", "admin", False)
@@ -166,7 +171,7 @@ def test_an_export_from_the_trigger_to_the_file(operator: Operator, sandbox: San
 
 
 def test_before_its_first_step_an_export_has_no_file(operator: Operator) -> None:
-    begun = operator.data("TriggerExport", body={"period": PERIOD})
+    begun = operator.data("TriggerExport", body=operator.seen())
     answer = operator.call("GetExportFile", id=begun["exportId"])
     assert answer.status_code == 404
     assert error_of(answer)["message"] == f"export {begun['exportId']} has no file: it is Running, step Freeze"
@@ -208,8 +213,34 @@ def test_nothing_to_export_and_exported_already_are_refused(operator: Operator) 
     assert done["exportId"] in error_of(again)["message"]
 
 
+def test_a_trigger_names_what_was_seen(operator: Operator) -> None:
+    """INC-50: 428 without, 412 for something else; what is approved after the trigger is not in its export."""
+    there = operator.data("PreviewExport", period=PERIOD)
+    assert (there["count"], there["totalNet"], there["undecided"], there["unsubmitted"]) == (3, "600.00", 0, 0)
+    details = [{"field": "count", "message": "3"}, {"field": "totalNet", "message": "600.00"}]
+    for body, status, code in (
+        ({"period": PERIOD}, 428, "PreconditionRequired"),
+        ({"period": PERIOD, "count": 3}, 428, "PreconditionRequired"),
+        ({"period": PERIOD, "count": 3, "totalNet": "600.01"}, 412, "PreconditionFailed"),
+    ):
+        answer = operator.call("TriggerExport", body=body)
+        assert (answer.status_code, error_of(answer)["code"], error_of(answer)["details"]) == (status, code, details)
+    seen = operator.seen()
+    begun = operator.data("TriggerExport", body=seen)
+    approve(operator.hub, "E1", 5_000, source="a bonus that nobody saw")
+    operator.work()
+    done = operator.data("GetExport", id=begun["exportId"])
+    assert done["controlTotals"] == {"recordCount": 3, "totalAmount": "600.00"}
+    again = operator.data("TriggerExport", body=seen)
+    assert (again["exportId"], again["status"]) == (begun["exportId"], "Completed"), "its answer may have been lost"
+    assert operator.call("PreviewExport", period="January").status_code == 400
+    assert operator.export()["controlTotals"] == {"recordCount": 1, "totalAmount": "50.00"}
+
+
 @pytest.mark.parametrize("user", ["approver", "reader"])
-@pytest.mark.parametrize("function", ["TriggerExport", "ListExports", "GetExport", "GetExportFile", "ResumeExport"])
+@pytest.mark.parametrize(
+    "function", ["TriggerExport", "PreviewExport", "ListExports", "GetExport", "GetExportFile", "ResumeExport"]
+)
 def test_exports_are_for_the_admin_alone(operator: Operator, function: str, user: str) -> None:
     assert operator.call(function, user=user, body={"period": PERIOD}).status_code == 403
     assert operator.sandbox.payroll.batches == []

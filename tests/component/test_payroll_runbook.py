@@ -59,6 +59,6 @@ def _stuck_export(admin: HubClient, approver: HubClient) -> str:
     approver.decide_all("approve", PERIOD)
     admin.ask_sandbox("POST", "/payroll/reject", json={"employeeIds": employees[:1]})
     admin.ask_sandbox("POST", "/faults", json=[{"route": "payroll.batch", "kind": "wrong-totals"}])
-    export_id = str(admin.call("POST", "/admin/exports/trigger", json={"period": PERIOD})["exportId"])
+    export_id = str(admin.export(PERIOD)["exportId"])
     await_status(admin, export_id, "Stopped")
     return export_id

@@ -103,11 +103,11 @@ def test_a_late_freeze_of_a_worker_that_was_overtaken_changes_nothing(world: Wor
             world.now += timedelta(seconds=LEASE + 1)
             world.calculation("E2", 500)
             world.hook = die_after_freezing
-            world.trigger()
+            world.trigger_seen(None)
             world.deliver()
             world.hook = lambda _operation, _place: None
 
-    export = world.trigger()
+    export = world.trigger_seen(None)
     world.hook = overtake
     world.deliver()
     world.now += timedelta(seconds=LEASE + 1)

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from shared.incentives.calculation import State
-from shared.kernel.errors import Conflict
+from shared.kernel.errors import Conflict, PreconditionFailed, PreconditionRequired
+from shared.payroll.approved import Expected
 from shared.payroll.context import EXPORT_QUEUE
-from shared.payroll.export import ExportStatus, Step
+from shared.payroll.export import ControlTotals, ExportStatus, Step
 from tests.unit.payroll.world import PERIOD, World
 
 
@@ -114,3 +115,53 @@ def test_periods_are_exported_each_for_itself(world: World) -> None:
     assert (january.sequence, february.sequence) == (1, 1)
     assert [batch["payPeriod"] for batch in world.client.ledger.batches] == ["2025-01", "2025-02"]
     assert world.paid() == {"E1": 300}
+
+
+# What was seen is what is exported.
+
+
+def test_what_is_approved_after_the_trigger_goes_into_the_next_export(world: World) -> None:
+    world.calculation("E1", 100)
+    world.trigger()
+    world.calculation("E2", 200)
+    world.calculation("E1", 50, source="an amendment")
+    world.work()
+    assert world.paid() == {"E1": 100}
+    world.export()
+    assert sum(world.paid().values()) == 350
+
+
+@pytest.mark.parametrize(("count", "cents"), [(1, 300), (2, 299), (2, 200)])
+def test_a_trigger_for_something_else_starts_nothing_and_says_what_there_is(
+    world: World, count: int, cents: int
+) -> None:
+    world.calculation("E1", 100)
+    world.calculation("E2", 200)
+    with pytest.raises(PreconditionFailed, match=r"2 calculations of 2025-01 over 3\.00 are approved") as refusal:
+        world.trigger_seen(Expected(count, cents))
+    assert [(one.field, one.message) for one in refusal.value.details] == [("count", "2"), ("totalNet", "3.00")]
+    with pytest.raises(PreconditionRequired):
+        world.trigger_seen(Expected())
+    assert list(world.all_exports()) == []
+
+
+def test_a_trigger_whose_answer_was_lost_gives_the_export_that_it_started(world: World) -> None:
+    world.calculation("E1", 100)
+    seen = world.seen()
+    done = world.export()
+    assert world.trigger_seen(seen).export_id == done.export_id
+    with pytest.raises(Conflict):
+        world.trigger_seen(seen, by="another")
+    world.calculation("E2", 900)
+    assert world.trigger_seen(seen).export_id == done.export_id
+    with pytest.raises(PreconditionFailed):
+        world.trigger_seen(seen, by="another")
+    assert world.trigger().export_id != done.export_id
+
+
+def test_the_timer_is_no_caller(world: World) -> None:
+    world.calculation("E1", 100)
+    begun = world.trigger_seen(None)
+    world.calculation("E2", 200)
+    world.work()
+    assert world.context.exports.get(begun.export_id).totals == ControlTotals(2, 300)

@@ -26,6 +26,7 @@ from shared.kernel.message import Message
 from shared.kernel.pay_period import PayCalendar, parse_period
 from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
+from shared.payroll.approved import Expected
 from shared.payroll.context import EXPORT_QUEUE, NOTIFICATION_QUEUE, PayrollContext, PayrollRules
 from shared.payroll.export import Export
 from shared.payroll.export_store import ExportStore, exports_of
@@ -261,8 +262,20 @@ class World:
         return {one.calculation_id: one for one in self.incentives.calculations.of_period(period)}
 
     def trigger(self, *, period: str = PERIOD, force: bool = False) -> Export:
-        """Start an export by hand."""
-        return start_export(self.context, ExportRequest(parse_period(period), "Api", "admin", force=force))
+        """Look at what is approved and start an export by hand."""
+        return self.trigger_seen(self.seen(period), period=period, force=force)
+
+    def trigger_seen(
+        self, seen: Expected | None, *, by: str = "admin", period: str = PERIOD, force: bool = False
+    ) -> Export:
+        """Start an export of what was seen."""
+        request = ExportRequest(parse_period(period), "Api", by, force=force, expected=seen)
+        return start_export(self.context, request)
+
+    def seen(self, period: str = PERIOD) -> Expected:
+        """Return what somebody sees who looks at what is approved now."""
+        nets = [one.net_minor for one in self.calculations(period).values() if one.state is State.APPROVED]
+        return Expected(len(nets), sum(nets))
 
     def export(self, *, period: str = PERIOD, force: bool = False) -> Export:
         """Start an export, work until nothing is left, return it."""
