@@ -74,10 +74,12 @@ class ApiRequest:
         return self.http.params.get(name) or None
 
     def path(self, name: str) -> str:
-        """Return a route parameter. NotFound for one that is longer than any identifier."""
+        """Return a route parameter. NotFound for what no identifier can be: too long, or half a character."""
         value = str(self.http.route_params[name])
         if len(value) > MAX_IDENTIFIER:
             raise NotFound(f"there is nothing with an identifier of {len(value)} characters")
+        if not value.isascii() and value.encode(errors="replace").decode() != value:
+            raise NotFound("there is nothing with an identifier that is no Unicode text")
         return value
 
     def path_period(self, name: str) -> str:

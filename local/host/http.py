@@ -5,21 +5,21 @@ import json
 import logging
 import os
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from threading import BoundedSemaphore, Thread
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 from azure.functions.meta import Datum
 
+from local.host.http_connection import HttpServer
 from local.host.index import IndexedFunction
 from local.host.invoke import Invoker
 from local.host.manual import run_by_hand
 from local.host.router import Router
 
 _log = logging.getLogger("host")
-MAX_BODY_BYTES = 100 * 1024 * 1024
 
 
 class HttpSide:
@@ -35,7 +35,8 @@ class HttpSide:
         self.invoker = invoker
         self.free = BoundedSemaphore(int(options.get("maxOutstandingRequests", 200)))
         self.began = time.monotonic()
-        self._server = _Server(("127.0.0.1", port), _handler(self))
+        headers: Mapping[str, str] = options.get("customHeaders", {})
+        self._server = HttpServer(port, self.answer, headers)
         self.port = self._server.server_port
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="http", daemon=True)
 
@@ -49,23 +50,22 @@ class HttpSide:
         self._server.server_close()
         self._thread.join()
 
-    def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> func.HttpResponse:
-        """Answer one request."""
-        parts = urlsplit(target)
-        path = unquote(parts.path)
+    def answer(self, method: str, path: str, target: str, headers: dict[str, str], body: bytes) -> func.HttpResponse:
+        """Answer one request, by its path and by its target, the path and query as they came."""
+        query = _query(target)
         if path.startswith("/admin/"):
-            return self._admin(method, path, headers, dict(parse_qsl(parts.query)), body)
+            return self._admin(method, path, headers, query, body)
         found = self.router.find(method, path)
         if found is None:
             return func.HttpResponse(status_code=404)
         function, params = found
-        if not _may_call(function, headers, dict(parse_qsl(parts.query))):
+        if not _may_call(function, headers, query):
             return func.HttpResponse(status_code=401)
         if not self.free.acquire(blocking=False):
             return func.HttpResponse(status_code=429)
         try:
             url = f"http://127.0.0.1:{self.port}{target}"
-            result = self.invoker.run(function, _datum(method, url, headers, params, parts.query, body))
+            result = self.invoker.run(function, _datum(method, url, headers, (params, query), body))
         except Exception:  # noqa: BLE001 - logged by the invoker; the real host answers 500 with nothing in it
             return func.HttpResponse(status_code=500)
         finally:
@@ -119,16 +119,24 @@ def _has_key(headers: dict[str, str], query: dict[str, str], setting: str) -> bo
     return not wanted or hmac.compare_digest(given.encode(), wanted.encode())
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
 def _json(content: object) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(content), mimetype="application/json")
 
 
-def _datum(method: str, url: str, headers: dict[str, str], params: dict[str, str], query: str, body: bytes) -> Datum:
+def _query(target: str) -> dict[str, str]:
+    """Return the query; values of one name are one value with commas between, as the real host hands them over."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(urlsplit(target).query, keep_blank_values=True):
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+def _datum(
+    method: str, url: str, headers: dict[str, str], given: tuple[dict[str, str], dict[str, str]], body: bytes
+) -> Datum:
+    """Return what an HTTP function is called with; `given` are the route's parameters and the query's."""
+    params, query = given
+
     def texts(values: dict[str, str]) -> dict[str, Datum]:
         return {name: Datum(value, "string") for name, value in values.items()}
 
@@ -137,52 +145,7 @@ def _datum(method: str, url: str, headers: dict[str, str], params: dict[str, str
         "url": Datum(url, "string"),
         "headers": texts({name.lower(): value for name, value in headers.items()}),
         "params": texts(params),
-        "query": texts(dict(parse_qsl(query, keep_blank_values=True))),
+        "query": texts(query),
         "body": Datum(body, "bytes"),
     }
     return Datum(content, "http")
-
-
-def _handler(side: HttpSide) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
-        def _serve(self) -> None:
-            try:
-                length = int(self.headers.get("Content-Length") or 0)
-            except ValueError:
-                length = -1
-            if not 0 <= length <= MAX_BODY_BYTES:
-                self.close_connection = True
-                self._send(func.HttpResponse(status_code=413 if length > 0 else 400))
-                return
-            body = self.rfile.read(length)
-            joined: dict[str, str] = {}
-            for name, value in self.headers.items():
-                key = name.lower()
-                joined[key] = f"{joined[key]}, {value}" if key in joined else value
-            self._send(side.answer(self.command, self.path, joined, body))
-
-        def _send(self, response: func.HttpResponse) -> None:
-            content = response.get_body()
-            try:
-                self.send_response(response.status_code)
-                for name, value in response.headers.items():
-                    self.send_header(name, value)
-                if content or response.status_code not in (204, 304):
-                    kind = f"{response.mimetype}; charset={response.charset}"
-                    self.send_header("Content-Type", kind)
-                    self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(b"" if self.command == "HEAD" else content)
-            except OSError:
-                self.close_connection = True  # the caller hung up
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
-            """Stay quiet: each invocation has its own line."""
-
-    return Handler

@@ -1,12 +1,16 @@
-"""Storage queue triggers: poll, run, delete; after five tries to the poison queue."""
+"""Storage queue triggers: poll, run, delete; after five tries to the poison queue.
+
+What fails at one message concerns that message alone, and nothing is deleted that no function has done or taken to the
+poison queue.
+"""
 
 import logging
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from local.host.configuration import duration
 from local.host.index import IndexedFunction
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("host")
 _SLOWEST_POLL = 1.0
+_LONGEST_PAUSE = 600
+"""Seconds before a message of a poison queue, which has nowhere further to go, is tried again."""
+
+Item = TypeVar("Item")
 
 
 class QueueListener:
@@ -34,6 +42,7 @@ class QueueListener:
         """Keep everything; `lease` is for how many seconds a message is ours, renewed while its function runs."""
         self._function, self._connection, self._invoker, self._lease = function, connection, invoker, lease
         self._queue = str(function.options["queueName"])
+        self._is_last = self._queue.endswith("-poison")
         self._batch = int(options.get("batchSize", 16))
         self._tries = int(options.get("maxDequeueCount", 5))
         self._delay = int(duration(str(options.get("visibilityTimeout", "00:00:00"))))
@@ -66,22 +75,20 @@ class QueueListener:
 
     def _turn(self, client: "QueueClient") -> bool:
         """Settle what is done, renew what runs long, take more; tell whether anything came."""
-        for message, future in list(self._running.values()):
-            if future.done():
-                self._settle(client, message, failed=future.exception() is not None)
+        done = [one for one in self._running.values() if one[1].done()]
+        _each(done, lambda one: self._settle(client, one[0], failed=one[1].exception() is not None))
         room = self._batch - len(self._running)
         if self._stopping.is_set() or room <= 0:
             return False
         taken = list(_receive(client, room, self._lease))
-        for message in taken:
-            self._begin(client, message)
+        _each(taken, lambda message: self._begin(client, message))
         return bool(taken)
 
     def _begin(self, client: "QueueClient", message: "QueueMessage") -> None:
-        if (message.dequeue_count or 0) > self._tries:
+        if (message.dequeue_count or 0) > self._tries and not self._is_last:
             self._to_poison(client, message)
             return
-        body, metadata = trigger_data(self._function, b64decode(message.content), _values(message))
+        body, metadata = trigger_data(self._function, _content(message), _values(message))
         future = self._invoker.start(self._function, body, metadata)
         self._running[message.id] = (message, future)
         threading.Timer(self._lease / 2, self._renew, (client, message.id)).start()
@@ -102,22 +109,49 @@ class QueueListener:
 
     def _settle(self, client: "QueueClient", message: "QueueMessage", *, failed: bool) -> None:
         del self._running[message.id]
+        count = message.dequeue_count or 0
         if not failed:
             client.delete_message(message)
-        elif (message.dequeue_count or 0) >= self._tries:
+        elif self._is_last:
+            pause = max(1, self._delay) * 2 ** min(count, 10)
+            client.update_message(message, visibility_timeout=min(pause, _LONGEST_PAUSE))
+        elif count >= self._tries:
             self._to_poison(client, message)
         else:
             client.update_message(message, visibility_timeout=self._delay)
 
     def _to_poison(self, client: "QueueClient", message: "QueueMessage") -> None:
-        if not self._queue.endswith("-poison"):
-            _create(self._client(f"{self._queue}-poison")).send_message(message.content, time_to_live=-1)
+        _create(self._client(f"{self._queue}-poison")).send_message(message.content, time_to_live=-1)
         client.delete_message(message)
 
     def _client(self, queue: str) -> "QueueClient":
         from azure.storage.queue import QueueClient
 
         return QueueClient.from_connection_string(self._connection, queue, retry_total=1, connection_timeout=5)
+
+
+def _each(items: Iterable[Item], action: Callable[[Item], None]) -> None:
+    """Do something with each, whatever becomes of the others; raises the first error when all had their turn."""
+    errors: list[Exception] = []
+    for item in items:
+        try:
+            action(item)
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _content(message: "QueueMessage") -> bytes:
+    """Return what a message says; one that is not base64 as it is, for its function to refuse.
+
+    The real host moves it to the poison queue, unseen by any function.
+    """
+    text = str(message.content or "")
+    try:
+        return b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        return text.encode()
 
 
 def _receive(client: "QueueClient", room: int, lease: float) -> Any:  # noqa: ANN401 - the SDK's pager

@@ -29,8 +29,9 @@ class Router:
 
     def find(self, method: str, path: str) -> tuple[IndexedFunction, dict[str, str]] | None:
         """Return the function and its route parameters; None as the real host answers 404, wrong method included."""
+        wanted = path.removeprefix("/").removesuffix("/")
         for route in self._routes:
-            if method in route.methods and (match := route.pattern.fullmatch(path.strip("/"))):
+            if method in route.methods and (match := route.pattern.fullmatch(wanted)):
                 return route.function, {name: value for name, value in match.groupdict().items() if value is not None}
         return None
 

@@ -169,6 +169,11 @@ def _check(function: IndexedFunction) -> None:
 
 
 def _content(message: "ServiceBusReceivedMessage") -> bytes:
+    """Return the body as bytes; one that AMQP carries as a value or a sequence as text, for its function to refuse."""
+    from azure.servicebus.amqp import AmqpMessageBodyType
+
+    if message.body_type is not AmqpMessageBodyType.DATA:
+        return str(message.body).encode(errors="replace")
     body = message.body
     return body if isinstance(body, bytes) else b"".join(bytes(part) for part in body)
 

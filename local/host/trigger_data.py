@@ -23,7 +23,7 @@ def trigger_data(function: IndexedFunction, content: bytes, values: dict[str, An
 def _said_by_the_body(content: bytes, values: dict[str, Any]) -> dict[str, Any]:
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(body, dict):
         return {}
