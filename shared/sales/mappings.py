@@ -104,7 +104,14 @@ class MappingStore:
 
 def _values(owners: Owners, *, look_again: bool, days: Days | None) -> Values:
     claims = [
-        [one.since.isoformat(), one.stated.astimezone(UTC).isoformat(), one.source, one.employee_id, one.holds]
+        [
+            one.since.isoformat(),
+            one.stated.astimezone(UTC).isoformat(),
+            one.source,
+            one.employee_id,
+            one.holds,
+            one.revision,
+        ]
         for one in owners.claims
     ]
     employees = set(owners.turns.values())
@@ -121,8 +128,8 @@ def _owners(values: Values) -> Owners:
         return Owners()
     return Owners(
         tuple(
-            Claim(date.fromisoformat(since), from_iso(stated), source, employee_id, holds)
-            for since, stated, source, employee_id, holds in read_long_cells("claims", values)
+            Claim(date.fromisoformat(since), from_iso(stated), source, employee_id, holds, *revision)
+            for since, stated, source, employee_id, holds, *revision in read_long_cells("claims", values)
         )
     )
 

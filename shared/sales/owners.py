@@ -16,20 +16,27 @@ MOST_CLAIMS = 1000
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Claim:
     """From a business day on an ERP ID stands for an employee, as a source stated at an instant.
 
     Of two claims the one from the later day counts, then the one stated later, then the greater source. One that does
     not hold says that from this day on the ID is not the employee's: it ends what he claimed from an earlier day, and
-    takes back what he claimed from the same one.
+    takes back what he claimed from the same one. None: whatever was said of the employee for this day never was.
     """
 
     since: date
     stated: datetime
     source: str
     employee_id: str
-    holds: bool = True
+    holds: bool | None = True
+    revision: int = 0
+    """How much was known of the employee: what was claimed when more was known replaces what was claimed before."""
+
+    @property
+    def order(self) -> tuple[date, datetime, str, str]:
+        """Decides which of two claims counts."""
+        return self.since, self.stated, self.source, self.employee_id
 
 
 @dataclass(frozen=True)
@@ -56,9 +63,9 @@ class Owners:
         latest: dict[str, Claim] = {}
         owner = ""
         for since, claims in groupby(self.claims, key=lambda claim: claim.since):
-            latest |= {claim.employee_id: claim for claim in claims}
+            latest |= _of_one_day(claims, latest)
             holding = [claim for claim in latest.values() if claim.holds]
-            now = max(holding).employee_id if holding else owner
+            now = max(holding, key=lambda claim: claim.order).employee_id if holding else owner
             if now != owner:
                 turns[since] = owner = now
         return turns
@@ -77,8 +84,22 @@ class Owners:
 
     def with_claims(self, claims: Iterable[Claim]) -> "Owners":
         """Return what is known afterwards, without claims that can never count again."""
-        latest = {(claim.since, claim.employee_id): claim for claim in sorted({*self.claims, *claims})}
-        return Owners(tuple(sorted(latest.values())[-MOST_CLAIMS:]))
+        known = sorted({*self.claims, *claims}, key=lambda claim: (claim.revision, claim.order, str(claim.holds)))
+        latest = {(claim.since, claim.employee_id, claim.revision > 0): claim for claim in known}
+        return Owners(tuple(sorted(latest.values(), key=lambda claim: claim.order)[-MOST_CLAIMS:]))
+
+
+def _of_one_day(claims: Iterable[Claim], before: Mapping[str, Claim]) -> dict[str, Claim]:
+    """Return what each employee claims from a day on. `before`: what they had claimed from earlier days."""
+    found: dict[str, Claim] = {}
+    for claim in claims:
+        if claim.holds is not None:
+            found[claim.employee_id] = claim
+        elif claim.employee_id in before:
+            found[claim.employee_id] = before[claim.employee_id]
+        else:
+            found.pop(claim.employee_id, None)
+    return found
 
 
 def days_that_changed(before: Owners, after: Owners) -> Days | None:

@@ -73,6 +73,7 @@ def _values(person: Person) -> dict[str, Value]:
     return {
         **long_cells("facts", to_json(person.facts)),
         **long_cells("assignments", assignments),
+        "revision": person.revision,
     }
 
 
@@ -91,4 +92,5 @@ def _person(key: str, values: Mapping[str, Value]) -> Person:
         split_key(key)[0],
         from_json(read_long_cells("facts", values)),
         {name: from_json(facts) for name, facts in assignments.items()},
+        int(str(values.get("revision", 0))),
     )

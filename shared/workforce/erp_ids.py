@@ -1,13 +1,12 @@
 """What a person's facts say of ERP employee IDs: which are whose, from which business day on (INC-22, INC-23)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from shared.kernel.clock import business_day
-from shared.workforce.facts import Fact, FieldValue
+from shared.workforce.facts import SHOWN, Fact, FieldValue, timeline
 from shared.workforce.person import Person
 
 FIELD = "erpEmployeeId"
@@ -19,7 +18,8 @@ _MAX_CHARACTERS = 128
 class ErpIdClaim:
     """From a business day on an ERP ID stands for an employee, as a source stated at an instant.
 
-    One that does not `hold` says that from this day on it does not.
+    One that does not `hold` says that from this day on it does not; with None, that nothing counts that the employee
+    had been said to claim or to give up on this day.
     """
 
     erp_id: str
@@ -27,33 +27,42 @@ class ErpIdClaim:
     since: date
     stated: datetime
     source: str
-    holds: bool
+    holds: bool | None
+    revision: int
+    """Of the person, by which later claims replace earlier ones."""
 
 
 def claims_of(person: Person, stated: Collection[Fact], zone: ZoneInfo) -> list[ErpIdClaim]:
     """Return what a person's facts claim, together with facts that were `stated` and may be forgotten already.
 
-    A fact claims its ID from its day on, until another fact of the person names another ID or none. One that another
-    fact of the same instant replaced never counted, and what it claimed is taken back.
+    A fact that counts claims its ID from its day on, until another one names another ID or none. One that was replaced
+    or taken back never was, and what it had claimed is taken back. One that repeats the person's ID claims it again:
+    somebody else may have got it meanwhile.
     """
-    facts = sorted({*person.facts.get(FIELD, ()), *stated}, key=lambda fact: fact.order)
+    facts = {*person.facts.get(FIELD, ()), *stated}
+    by_day: dict[date, set[Fact]] = {}
+    for fact in facts:
+        by_day.setdefault(business_day(fact.since, zone), set()).add(fact)
+    rows = [(business_day(row.since, zone), row) for row in timeline(facts)]
+    every = {_erp_id(fact.value) for fact in facts}
     claims: list[ErpIdClaim] = []
-    before = ""
-    for since, group in groupby(facts, key=lambda fact: fact.since):
-        at_once = [*group]
-        claims += _of_one_instant(person.employee_id, business_day(since, zone), at_once, before)
-        before = _erp_id(at_once[-1].value)
-    return claims
+    for day, told in sorted(by_day.items()):
+        earlier = [row for since, row in rows if since < day]
+        counting = next((row for since, row in reversed(rows) if since <= day), None)
+        last = max(told, key=lambda fact: fact.order)
+        own, before = (_erp_id(one.value) if one else "" for one in (counting, earlier[-1] if earlier else None))
 
+        def claim(erp_id: str, by: Fact, *, holds: bool | None, day: date = day) -> ErpIdClaim:
+            return ErpIdClaim(erp_id, person.employee_id, day, by.stated, by.source, holds, person.revision)
 
-def _of_one_instant(employee_id: str, since: date, facts: list[Fact], before: str) -> Iterator[ErpIdClaim]:
-    """Yield what facts of one instant claim and end. `before`: the ID that the person had until then."""
-    counting = facts[-1]
-    own = _erp_id(counting.value)
-    if own:
-        yield ErpIdClaim(own, employee_id, since, counting.stated, counting.source, holds=True)
-    for ended in sorted({before, *(_erp_id(fact.value) for fact in facts)} - {"", own}):
-        yield ErpIdClaim(ended, employee_id, since, counting.stated, counting.source, holds=False)
+        if counting in told or (own and last.source != SHOWN and _erp_id(last.value) == own):
+            by = counting if counting and counting in told else last
+            ended = {before, *(_erp_id(fact.value) for fact in told)} - {own}
+            claims += [claim(own, by, holds=True), *(claim(erp_id, by, holds=False) for erp_id in sorted(ended))]
+        else:
+            by = max((fact for fact in (counting, last) if fact), key=lambda fact: fact.order)
+            claims += [claim(erp_id, by, holds=None) for erp_id in sorted(every)]
+    return [claim for claim in claims if claim.erp_id]
 
 
 def _erp_id(value: FieldValue) -> str:

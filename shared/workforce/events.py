@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date
 from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -17,14 +17,14 @@ from pydantic import (
     model_validator,
 )
 
-from shared.kernel.clock import LAST_YEAR, plausible
+from shared.kernel.clock import LAST_YEAR, business_day, day_bounds, plausible
 from shared.kernel.errors import FieldProblem, InvalidRequest
 from shared.kernel.field_problems import refused_body, unreadable_body
 from shared.kernel.outside_identifier import MAX_LENGTH, OutsideIdentifier, undamaged
 from shared.kernel.partner_body import PartnerBody
 from shared.kernel.strict_json import NotJson, read_model
 from shared.workforce.facts import Fact, FieldValue
-from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, Status
+from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, HOLD_AS_STATED, Status
 
 _MAX_TEXT = 500
 
@@ -139,8 +139,8 @@ def read_envelope(body: bytes) -> Envelope:
 def read_statement(envelope: Envelope, zone: ZoneInfo) -> Statement:
     """Read what an event of a known type states. InvalidRequest names each wrong field.
 
-    A change takes effect when it is stated, or where its effective date lies later at the beginning of that day in
-    the business time zone.
+    A change takes effect at the beginning of its effective date in the business time zone, whenever it is stated;
+    without a date, of the day on which it is stated. Fields that are days themselves hold as they were stated last.
     """
     kind = EventType(envelope.eventType)
     try:
@@ -150,8 +150,12 @@ def read_statement(envelope: Envelope, zone: ZoneInfo) -> Statement:
     stated = envelope.timestamp.astimezone(UTC)
     values = _values(kind, data)
     effective = data.terminationDate if isinstance(data, _Terminated) else None
-    since = _since(stated, effective or data.effectiveDate, zone)
-    facts = {name: Fact(since, stated, envelope.eventId, value) for name, value in values.items()}
+    today = business_day(stated, zone)
+    dated = effective or data.effectiveDate or today
+    facts = {
+        name: Fact(day_bounds(today if name in HOLD_AS_STATED else dated, zone)[0], stated, envelope.eventId, value)
+        for name, value in values.items()
+    }
     if isinstance(data, _Assignment):
         return Statement(data.employeeId, {}, {data.assignmentId: facts})
     return Statement(data.employeeId, facts, {})
@@ -168,7 +172,7 @@ def _values(kind: EventType, data: _Data) -> dict[str, FieldValue]:
             return kept_fields({change.field: change.newValue for change in data.changes}, FIELDS)
         case _AssignmentUpdated():
             names = tuple(name for name in ASSIGNMENT_FIELDS if name != "removed")
-            return kept_fields({change.field: change.newValue for change in data.changes}, names)
+            return kept_fields({change.field: change.newValue for change in data.changes}, names) | {"removed": False}
         case _Terminated():
             day = data.terminationDate or data.effectiveDate
             told: dict[str, FieldValue] = {"terminationDate": day.isoformat()} if day else {}
@@ -179,7 +183,7 @@ def _values(kind: EventType, data: _Data) -> dict[str, FieldValue]:
             given: dict[str, FieldValue] = {"storeId": data.storeId, "role": data.role, "startDate": start}
             return given | {"endDate": end, "removed": False}
         case _AssignmentEnded():
-            return {"endDate": data.endDate.isoformat() if data.endDate else None}
+            return {"endDate": data.endDate.isoformat() if data.endDate else None, "removed": False}
         case _:
             assert kind is EventType.EMPLOYEE_CREATED
             return kept_fields(data.model_extra or {}, FIELDS) | {"status": _status(data)}
@@ -219,9 +223,3 @@ def _date(name: str, value: object) -> FieldValue:
     if name in ("endDate", "terminationDate"):
         day = _open_ended(day)
     return day.isoformat() if day else None
-
-
-def _since(stated: datetime, effective: date | None, zone: ZoneInfo) -> datetime:
-    if effective is None:
-        return stated
-    return max(stated, datetime.combine(effective, time.min, zone).astimezone(UTC))

@@ -9,24 +9,22 @@ import json
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from shared.kernel.blob import BlobMissing
-from shared.kernel.clock import to_iso
+from shared.kernel.clock import business_day, day_bounds, to_iso
 from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.message import send_message
 from shared.kernel.table import RowChanged
 from shared.workforce.context import HR_QUEUE, NOTIFICATION_QUEUE, WorkforceContext
 from shared.workforce.erp_ids import ErpIdClaim, claims_of
-from shared.workforce.facts import Fact, Facts, values_at
+from shared.workforce.facts import ABSENT, SHOWN, Fact, Facts, FieldValue, value_at
 from shared.workforce.hr_pages import HrPage, Snapshot, fetch_page
 from shared.workforce.person import Person, Status, differing
 from shared.workforce.sync_runs import SyncCounts, SyncRun, SyncStatus
 
 _log = logging.getLogger(__name__)
-
-_SOURCE = "~sync"
-"""Sorts after every event ID: a page made in the same microsecond as an event has it in it."""
 
 
 def start_sync(context: WorkforceContext, started_by: str) -> str:
@@ -86,7 +84,7 @@ def _take_over(context: WorkforceContext, page: HrPage, seen: set[str]) -> tuple
     people: dict[str, Person] = {}
 
     def learn(person: Person) -> Person:
-        after = learn_snapshot(person, snapshots[person.employee_id], page.as_of, now)
+        after = learn_snapshot(person, snapshots[person.employee_id], page.as_of, now, context.rules.time_zone)
         people[person.employee_id] = after
         return after
 
@@ -95,33 +93,30 @@ def _take_over(context: WorkforceContext, page: HrPage, seen: set[str]) -> tuple
     return _count(fresh, changed, now, page.refused), people.values()
 
 
-def learn_snapshot(person: Person, snapshot: Snapshot, as_of: datetime, now: datetime) -> Person:
-    """Return a person after the HR system showed him as of an instant; the same when it shows nothing new."""
-    facts = _facts(person.facts, snapshot.fields, as_of)
-    shown = {name: dict(values) for name, values in (snapshot.assignments or {}).items()}
+def learn_snapshot(person: Person, snapshot: Snapshot, as_of: datetime, now: datetime, zone: ZoneInfo) -> Person:
+    """Return a person after the HR system showed them as of an instant; the same when it shows nothing new."""
+    today = business_day(as_of, zone)
+
+    def new(known: Facts, values: Mapping[str, FieldValue]) -> dict[str, Fact]:
+        names = differing(known, values, as_of)
+        return {name: Fact(day_bounds(today, zone)[0], as_of, SHOWN, values[name]) for name in names}
+
+    shown: dict[str, Mapping[str, FieldValue]] = {}
     if snapshot.assignments is not None:
-        shown |= {name: {"removed": True} for name in _not_listed(person, shown, as_of)}
-    assignments = {
-        name: new for name, values in shown.items() if (new := _facts(person.assignments.get(name, {}), values, as_of))
-    }
+        # Said once: for how long an assignment has been missing is what matters.
+        missing = (name for name in person.assignments if name not in snapshot.assignments)
+        gone: dict[str, Mapping[str, FieldValue]] = {name: {"removed": today.isoformat()} for name in missing}
+        shown = {name: values for name, values in gone.items() if not value_at(_removed(person, name), as_of)} | dict(
+            snapshot.assignments
+        )
+    found = ((name, new(person.assignments.get(name, {}), values)) for name, values in shown.items())
+    assignments = {name: facts for name, facts in found if facts}
+    facts = new(person.facts, snapshot.fields)
     return person.learn(facts, assignments, now) if facts or assignments else person
 
 
-def _not_listed(person: Person, shown: Mapping[str, object], as_of: datetime) -> list[str]:
-    """Return the assignments that the HR system has no more. One that has ended may be left out, and stays."""
-    missing = (name for name in person.assignments if name not in shown)
-    return [name for name in missing if not _has_ended(person.assignments[name], as_of)]
-
-
-def _has_ended(assignment: Facts, as_of: datetime) -> bool:
-    end = values_at(assignment, as_of).get("endDate")
-    # A day of grace: the HR system may be ahead of UTC.
-    return isinstance(end, str) and date.fromisoformat(end) <= as_of.date() + timedelta(days=1)
-
-
-def _facts(known: Facts, values: Mapping[str, object], as_of: datetime) -> dict[str, Fact]:
-    names = differing(known, values, as_of)
-    return {name: Fact(as_of, as_of, _SOURCE, values[name]) for name in names}  # type: ignore[arg-type]
+def _removed(person: Person, assignment_id: str) -> tuple[Fact, ...]:
+    return person.assignments[assignment_id].get("removed", ())
 
 
 def _finish(context: WorkforceContext, run: SyncRun, last_page: HrPage, seen: set[str]) -> None:
@@ -152,7 +147,9 @@ def _finish(context: WorkforceContext, run: SyncRun, last_page: HrPage, seen: se
         )
         _end(context, replace(run, failure=failure), SyncStatus.FAILED)
         return
-    gone = Fact(run.started_at, run.started_at, _SOURCE, Status.TERMINATED.value)
+    zone = context.rules.time_zone
+    since = day_bounds(business_day(run.started_at, zone), zone)[0]
+    gone = Fact(since, run.started_at, ABSENT, Status.TERMINATED.value)
     changed = context.employees.change_many(absent, lambda person: person.learn({"status": gone}, {}, now))
     terminated = sum(after.at(now).status is Status.TERMINATED for _, after in changed.values())
     counts = replace(run.counts, terminated=run.counts.terminated + terminated)

@@ -1,11 +1,11 @@
 """An employee as the hub knows him: facts about himself and about each of his assignments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from shared.workforce.facts import Fact, Facts, add_facts, fact_at, values_at
+from shared.workforce.facts import Fact, Facts, add_facts, fact_at, timeline, value_at, values_at
 
 FIELDS = (
     "employeeNumber",
@@ -23,6 +23,13 @@ FIELDS = (
 """What the hub keeps of an employee; other fields of the HR system are not taken over."""
 
 ASSIGNMENT_FIELDS = ("storeId", "role", "startDate", "endDate", "removed")
+"""`removed`: the day on which a full sync did not find the assignment any more, False while it is there."""
+
+HOLD_AS_STATED = frozenset({"hireDate", "terminationDate", "startDate", "endDate", "removed"})
+"""Fields that are days themselves: what was stated last counts at once, whatever the effective date."""
+
+
+_DAY = timedelta(days=1)
 
 
 class Status(StrEnum):
@@ -71,6 +78,8 @@ class Person:
     employee_id: str
     facts: Facts = field(default_factory=dict)
     assignments: Mapping[str, Facts] = field(default_factory=dict)
+    revision: int = 0
+    """Grows whenever something new is known."""
 
     def learn(
         self, facts: Mapping[str, Fact], assignments: Mapping[str, Mapping[str, Fact]], now: datetime
@@ -79,7 +88,8 @@ class Person:
         merged = {**self.assignments}
         for assignment_id, more in assignments.items():
             merged[assignment_id] = add_facts(merged.get(assignment_id, {}), more, now)
-        return replace(self, facts=add_facts(self.facts, facts, now), assignments=merged)
+        after = replace(self, facts=add_facts(self.facts, facts, now), assignments=merged)
+        return self if after == self else replace(after, revision=self.revision + 1)
 
     def at(self, instant: datetime) -> Employee:
         """Return the employee as he is at an instant."""
@@ -126,11 +136,39 @@ def _says(facts: Facts, name: str, value: object, instant: datetime) -> bool:
 
 
 def _assignment(assignment_id: str, facts: Facts, instant: datetime) -> Assignment | None:
-    """Return an assignment, None while its beginning is not known or when it was removed."""
+    """Return an assignment, None while its beginning is not known or when it was gone before it began."""
     values = values_at(facts, instant)
-    start, end = values.get("startDate"), values.get("endDate")
-    if values.get("removed") or not isinstance(start, str):
+    start = values.get("startDate")
+    if not isinstance(start, str):
         return None
-    last = date.fromisoformat(end) if isinstance(end, str) else None
+    first, last = date.fromisoformat(start), _last_day(facts, instant)
+    if last and last < first:
+        return None
     role, store = values.get("role") or "", values.get("storeId") or ""
-    return Assignment(assignment_id, str(store), str(role), date.fromisoformat(start), last)
+    return Assignment(assignment_id, str(store), str(role), first, last)
+
+
+def _last_day(assignment: Facts, instant: datetime) -> date | None:
+    """Return the last day of an assignment, as HR gave it or as its absence from a full sync shows.
+
+    HR systems that list present assignments alone do not show one that has ended: where it is absent, the day that HR
+    gave stands unless it is still to come. A day more is allowed, since HR may be ahead of the business time zone.
+    """
+    end = value_at(assignment.get("endDate", ()), instant)
+    last = date.fromisoformat(end) if isinstance(end, str) else None
+    absent = _absent_since(assignment.get("removed", ()), instant)
+    if absent is None or (last and last <= absent + _DAY):
+        return last
+    return absent - _DAY
+
+
+def _absent_since(removed: Iterable[Fact], instant: datetime) -> date | None:
+    """Return the day since which an assignment is on no page."""
+    first: Fact | None = None
+    for fact in timeline(removed):
+        if fact.since <= instant:
+            first = (first or fact) if fact.value else None
+    if first is None:
+        return None
+    # Earlier versions stored True.
+    return date.fromisoformat(first.value) if isinstance(first.value, str) else first.since.date()

@@ -180,7 +180,7 @@ def test_an_hr_system_that_lists_present_assignments_alone_undoes_no_ended_one()
     world.people[0]["assignments"] = []
     world.now += timedelta(hours=1)
     sync(world)
-    assert days_of(world, "H1") == both[:1]
+    assert days_of(world, "H1") == [both[0], ("S2", "2025-01-08", "2025-01-09")]
 
 
 def test_an_assignment_until_the_end_of_time_has_no_last_day() -> None:
@@ -259,6 +259,9 @@ ERP_IDS = ("E1", "E2")
 ERP_ID = st.sampled_from(ERP_IDS)
 
 
+Row = tuple[date, datetime, Any, bool]
+
+
 class PeopleInAnyOrder(RuleBasedStateMachine):
     """INC-23: an HR system with a history; its events come twice, late, in any order, between full syncs.
 
@@ -271,8 +274,10 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
         self.world = World(page_size=2, pages_per_slice=1)
         self.events: list[bytes] = []
         self.waiting: list[bytes] = []
-        # What the HR system holds: employee -> field -> changes, each (takes effect, stated, value).
-        self.truth: dict[str, dict[str, list[tuple[datetime, datetime, Any]]]] = {}
+        # What the HR system holds: employee -> field -> rows, each (since its day, stated, value, was a day named?).
+        self.truth: dict[str, dict[str, list[Row]]] = {}
+        # Employee -> day -> the last word on that day about an ERP ID.
+        self.said: dict[str, dict[date, tuple[datetime, str | None]]] = {}
 
     def happen(self, kind: str, data: dict[str, Any], values: Mapping[str, Any], effective: date | None = None) -> None:
         world = self.world
@@ -280,12 +285,29 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
         event = world.event(kind, data)
         self.events.append(event)
         self.waiting.append(event)
-        since = world.now
-        if effective:
-            since = max(since, datetime.combine(effective, datetime.min.time(), world.context.rules.time_zone))
         fields = self.truth.setdefault(str(data["employeeId"]), {})
         for name, value in values.items():
-            fields.setdefault(name, []).append((since, world.now, value))
+            self.enter(fields.setdefault(name, []), effective, value)
+        if "erpEmployeeId" in values:
+            said = self.said.setdefault(str(data["employeeId"]), {})
+            said[effective or self.today()] = (world.now, values["erpEmployeeId"])
+
+    def enter(self, rows: list[Row], effective: date | None, value: Any) -> None:
+        """Enter a change as somebody in HR does: from its day until the next one that is entered."""
+        day = effective or self.today()
+        holding = [row for row in rows if row[0] <= day]
+        before = rows[0] if rows and not holding and not rows[0][3] else None
+        held = holding[-1] if holding else before
+        if (held[2] if held else None) != value:
+            if before:  # what was entered first held all along
+                rows[0] = (day - timedelta(days=1), *before[1:])
+            others = [row for row in rows if row[0] != day]
+            rows[:] = sorted([*others, (day, self.world.now, value, day != self.today())], key=lambda row: row[0])
+        elif day >= self.today():  # nothing else can be meant than that the later ones are taken back
+            rows[:] = holding
+
+    def today(self) -> date:
+        return self.world.now.astimezone(self.world.context.rules.time_zone).date()
 
     @rule(who=WHO, name=NAMES)
     def join(self, who: str, name: str) -> None:
@@ -296,23 +318,23 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
     @rule(who=WHO, name=NAMES, field=st.sampled_from(("lastName", "role")), days=st.none() | st.integers(-3, 20))
     def change(self, who: str, name: str, field: str, days: int | None) -> None:
         if who in self.truth:
-            effective = None if days is None else self.world.now.date() + timedelta(days=days)
+            effective = None if days is None else self.today() + timedelta(days=days)
             text = effective.isoformat() if effective else None
             self.happen("employee.updated", updated(who, text, **{field: name}), {field: name}, effective)
 
-    @rule(who=WHO, erp_id=st.none() | ERP_ID, days=st.sampled_from((None, -3, 1, 2, 20)))
+    @rule(who=WHO, erp_id=st.none() | ERP_ID, days=st.sampled_from((None, -3, 0, 1, 2, 20)))
     def get_an_erp_id(self, who: str, erp_id: str | None, days: int | None) -> None:
-        """Nobody tells the former owner. Of two for the same day the later one replaces the earlier."""
+        """Nobody tells the former owner."""
         if who in self.truth:
-            effective = None if days is None else self.world.now.date() + timedelta(days=days)
+            effective = None if days is None else self.today() + timedelta(days=days)
             text = effective.isoformat() if effective else None
             data = updated(who, text, erpEmployeeId=erp_id)
             self.happen("employee.updated", data, {"erpEmployeeId": erp_id}, effective)
 
-    @rule(who=WHO, days=st.integers(0, 10))
+    @rule(who=WHO, days=st.integers(-5, 10))
     def leave(self, who: str, days: int) -> None:
         if who in self.truth:
-            day = self.world.now.date() + timedelta(days=days)
+            day = self.today() + timedelta(days=days)
             data = {"employeeId": who, "terminationDate": day.isoformat()}
             self.happen("employee.terminated", data, {"status": "Terminated"}, day)
 
@@ -338,7 +360,7 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
         world.now += timedelta(minutes=1)
         at = world.now
         world.people = [
-            {"employeeId": who, "assignments": []} | {name: self.shown(who, name, at) for name in fields}
+            {"employeeId": who, "assignments": []} | {name: self.truly(who, name, at) for name in fields}
             for who, fields in self.truth.items()
         ]
         if late and self.waiting:
@@ -351,33 +373,38 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
     def overtake(self) -> None:
         apply_event(self.world.context, self.waiting.pop())
 
+    def row(self, who: str, name: str, day: date) -> Row | None:
+        return next((row for row in reversed(self.truth[who].get(name, [])) if row[0] <= day), None)
+
     def truly(self, who: str, name: str, at: datetime) -> Any:
-        changes = [change for change in self.truth[who][name] if change[0] <= at]
-        return max(changes, key=lambda change: change[:2])[2] if changes else None
+        row = self.row(who, name, at.astimezone(self.world.context.rules.time_zone).date())
+        return row[2] if row else None
 
-    def shown(self, who: str, name: str, at: datetime) -> Any:
-        """Return what a page of the HR system says: an ERP ID stands with its owner alone."""
-        value = self.truly(who, name, at)
-        return value if name != "erpEmployeeId" or value is None or self.owner(value, at) == who else None
-
-    def turns(self, erp_id: str) -> list[tuple[datetime, datetime, str]]:
-        """Return since when, stated when, whose an ERP ID was; what was replaced for the same instant never was."""
-        return [
-            (since, stated, who)
-            for who, fields in self.truth.items()
-            for changes in [fields.get("erpEmployeeId", [])]
-            for since, stated, value in changes
-            if value == erp_id and stated == max(one[1] for one in changes if one[0] == since)
-        ]
-
-    def owner(self, erp_id: str, at: datetime) -> str | None:
-        return max((turn for turn in self.turns(erp_id) if turn[0] <= at), default=(at, at, None))[2]
+    def claims(self, erp_id: str) -> list[tuple[date, datetime, str]]:
+        """Return since which day, stated when, whose an ERP ID was to be: what was replaced or taken back never was."""
+        found = []
+        for who, said in self.said.items():
+            for day, (stated, value) in said.items():
+                row = self.row(who, "erpEmployeeId", day)
+                if row and row[2] == erp_id and (row[0] == day or value == erp_id):
+                    found.append((day, row[1] if row[0] == day else stated, who))
+        return sorted(found)
 
     def owner_on(self, erp_id: str, day: date) -> str | None:
-        zone = self.world.context.rules.time_zone
-        turns = [(since.astimezone(zone).date(), stated, who) for since, stated, who in self.turns(erp_id)]
-        first = [turn for turn in turns if turn[0] == min(turns)[0]]
-        return max([turn for turn in turns if turn[0] <= day] or first, default=(day, None, None))[2]
+        """Return the last who claimed it and claims it still; where nobody does, whoever had it last or first."""
+        claims = self.claims(erp_id)
+        ends = {row[0] for fields in self.truth.values() for row in fields.get("erpEmployeeId", [])}
+        owner = None
+        for turn in sorted({*(one[0] for one in claims), *ends}):
+            if turn > day and owner:
+                break
+            holding = [one for one in claims if one[0] <= turn and self.holds(one[2], erp_id, turn)]
+            owner = max(holding)[2] if holding else owner
+        return owner
+
+    def holds(self, who: str, erp_id: str, day: date) -> bool:
+        row = self.row(who, "erpEmployeeId", day)
+        return row is not None and row[2] == erp_id
 
     @invariant()
     def when_everything_has_come_sales_go_to_whom_the_hr_system_says(self) -> None:
@@ -394,11 +421,12 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
             return
         for who, fields in self.truth.items():
             person = self.world.context.employees.get(who)
-            for days in (0, 1, 5, 12, 30):
+            for days in (-4, -1, 0, 1, 5, 12, 30):
                 at = self.world.now + timedelta(days=days)
                 employee = person.at(at)
                 known = {"lastName": employee.last_name, "role": employee.role, "status": employee.status}
-                assert known == {name: self.truly(who, name, at) for name in fields if name in known}
+                told = [name for name in fields if name in known and self.row(who, name, at.date())]
+                assert {name: known[name] for name in told} == {name: self.truly(who, name, at) for name in told}
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
