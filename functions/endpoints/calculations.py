@@ -17,7 +17,7 @@ from shared.incentives.post import post as store_posted
 from shared.incentives.queries import shown_run, summary, whole
 from shared.incentives.seen import etag_of
 from shared.kernel.errors import FieldProblem, InvalidRequest
-from shared.kernel.pay_period import parse_period
+from shared.kernel.pay_period import own_period, parse_period
 
 
 def _period_name(value: object) -> str:
@@ -78,7 +78,7 @@ def post(hub: Hub, request: ApiRequest) -> ApiResult:
 
 def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
     """List the calculations of a period; `period`, `status`, `employeeId`, `pageSize`, `pageToken`."""
-    period = _required_period(request)
+    period = _required_period(hub, request)
     status, employee_id = request.choice("status", State), request.identifier("employeeId")
     query = f"calculations|{period}|{status}|{employee_id}"
     position, size = hub.page_tokens.read(query, request.query("pageToken")), request.page_size()
@@ -106,12 +106,10 @@ def amend(hub: Hub, request: ApiRequest) -> ApiResult:
     return ApiResult(whole(amendment), 201, etag=etag_of(amendment))
 
 
-def _required_period(request: ApiRequest) -> str:
+def _required_period(hub: Hub, request: ApiRequest) -> str:
     try:
-        return parse_period(request.query("period") or "").name
+        named = parse_period(request.query("period") or "").name
     except ValueError:
-        raise _invalid("period", "must be a pay period such as 2025-01 or 2025-W03") from None
-
-
-def _invalid(name: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{name} is not valid", (FieldProblem(name, message),))
+        problem = FieldProblem("period", "must be a pay period such as 2025-01 or 2025-W03")
+        raise InvalidRequest("period is not valid", (problem,)) from None
+    return own_period(named, hub.incentives.pay_calendar).name

@@ -20,6 +20,7 @@ from shared.incentives.untold_decisions import Decision
 from shared.incentives.whole_period import Total, choose
 from shared.kernel.errors import FieldProblem, InvalidRequest, PreconditionRequired
 from shared.kernel.money import amount_text
+from shared.kernel.pay_period import own_period
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -160,7 +161,8 @@ def _many(hub: Hub, body: ManyBody, decision: Decision, act: Act) -> ApiResult:
     if body.calculations or body.ids:
         raise _invalid("calculations", "give either calculations or a period")
     expected = Total(body.count, body.totalNet)
-    chosen = choose(hub.incentives, body.period, decision, expected, _MOST)
+    period = own_period(body.period, hub.incentives.pay_calendar).name
+    chosen = choose(hub.incentives, period, decision, expected, _MOST)
     outcomes = [*act(chosen.seen, chosen.seen), *chosen.done]
     return _answered(outcomes, chosen.remaining(outcomes), more=len(chosen.waiting) > len(chosen.seen))
 

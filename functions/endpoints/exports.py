@@ -9,7 +9,7 @@ from shared.incentives.post import Amount
 from shared.kernel.blob import BlobMissing
 from shared.kernel.errors import NotFound
 from shared.kernel.money import amount_text
-from shared.kernel.pay_period import parse_period
+from shared.kernel.pay_period import own_period, parse_period
 from shared.payroll.approved import Expected, total_of
 from shared.payroll.export_store import exports_of
 from shared.payroll.notices import summary
@@ -47,7 +47,7 @@ def trigger(hub: Hub, request: ApiRequest) -> ApiResult:
 
 def preview(hub: Hub, request: ApiRequest) -> ApiResult:
     """Show what an export of a period would take now: what `trigger` is to be told."""
-    period = request.path_period("period")
+    period = own_period(request.path_period("period"), hub.payroll.rules.pay_calendar).name
     payables = hub.payroll.payables
     approved = total_of(list(payables.approved(period)))
     return ApiResult(

@@ -12,10 +12,10 @@ from shared.incentives.calculation_runs import CalculationRun, RunStatus
 from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.inbox import FILE_MESSAGE, take_in_file_now
 from shared.incentives.progress import Progress, progress_from
-from shared.kernel.errors import DataRefused, HubError
+from shared.kernel.errors import DataRefused, HubError, InvalidRequest
 from shared.kernel.identifiers import time_of
 from shared.kernel.message import Message, send_message
-from shared.kernel.pay_period import PayPeriod, parse_period
+from shared.kernel.pay_period import PayPeriod, begun_period
 from shared.kernel.table import RowChanged
 
 _REQUESTED = "calculation.requested"
@@ -25,9 +25,13 @@ _BY_IMPORT = "Import"
 
 
 def start_calculation(context: IncentiveContext, period: str, started_by: str) -> str:
-    """Store a run and queue it, return its ID. Whoever dies in between leaves it to `watch_calculations`."""
+    """Store a run and queue it, return its ID. Whoever dies in between leaves it to `watch_calculations`.
+
+    InvalidRequest for a period of another pay calendar, or one that is to come.
+    """
     now = context.clock()
-    run = CalculationRun(context.new_id(), period, started_by, now, queued_at=now)
+    name = begun_period(period, context.pay_calendar, now).name
+    run = CalculationRun(context.new_id(), name, started_by, now, queued_at=now)
     context.runs.put(run)
     _enqueue(context, run)
     return run.run_id
@@ -64,15 +68,15 @@ def _enqueue(context: IncentiveContext, run: CalculationRun) -> None:
 def handle_calculation_message(context: IncentiveContext, message: Message) -> None:
     """Do what a message of the queue `calculation-requests` asks for. Idempotent by period and input; by records."""
     if message.type == FILE_MESSAGE:
-        take_in_file_now(context, str(message.data.get("file")))
+        take_in_file_now(context, str(message.data.get("file")), put_off=True)
         return
     if message.type != _REQUESTED:
         raise DataRefused(f"message {message.id!r} asks for {message.type!r}, which the incentives do not know")
     try:
-        period = parse_period(str(message.data.get("period")))
+        period = begun_period(str(message.data.get("period")), context.pay_calendar, context.clock())
         start = progress_from(message.data.get("progress"))
-    except ValueError as error:
-        raise DataRefused(str(error)) from None
+    except (InvalidRequest, ValueError) as error:
+        raise DataRefused(f"message {message.id!r}: {error}") from None
     calculate_period(context, _run_of(context, message), period, start)
 
 

@@ -85,6 +85,8 @@ class Calculation:
     created_by: str = ""
     calculated_by: str = ""
     """Who started the run that computed it last; empty for what was computed elsewhere."""
+    as_of: datetime | None = None
+    """When what it says was written down, in whole seconds; None for what was computed here."""
     submitted_by: str = ""
     submitter_address: str = field(default="", repr=False)
     export_id: str = ""

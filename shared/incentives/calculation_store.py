@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from shared.incentives.calculation import Calculation, Change, Kind, State, history_json
 from shared.incentives.calculation_id import ids_of_employee, period_of_id
-from shared.kernel.clock import from_iso
+from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import NotFound
 from shared.kernel.keys import end_of_prefix, join_key, span_of
 from shared.kernel.long_cells import long_cells, read_long_cells
@@ -102,6 +102,7 @@ def _values(calculation: Calculation) -> dict[str, Value]:
         "amends": calculation.amends,
         "createdBy": calculation.created_by,
         "calculatedBy": calculation.calculated_by,
+        "asOf": to_iso(calculation.as_of) if calculation.as_of else "",
         "submittedBy": calculation.submitted_by,
         "submitterAddress": calculation.submitter_address,
         "exportId": calculation.export_id,
@@ -132,6 +133,7 @@ def _calculation(key: str, values: Mapping[str, Value]) -> Calculation:
         amends=text("amends"),
         created_by=text("createdBy"),
         calculated_by=text("calculatedBy"),
+        as_of=from_iso(text("asOf")) if "asOf" in values else None,
         submitted_by=text("submittedBy"),
         submitter_address=text("submitterAddress"),
         export_id=text("exportId"),

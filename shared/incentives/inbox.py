@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
-from shared.incentives.post import Known, Posted, post, shown
+from shared.incentives.post import Age, Known, Posted, post, shown
 from shared.kernel.blob import MAX_FILE_BYTES, BlobInfo, BlobMissing
 from shared.kernel.csv_rows import CsvHeader, CsvRow, LacksColumns, MalformedCsv, read_header, rows_of
 from shared.kernel.dropped_file import is_folder, now_or_by_message
@@ -33,10 +33,11 @@ def take_in_file(context: IncentiveContext, name: str) -> int:
     return taken or 0
 
 
-def take_in_file_now(context: IncentiveContext, name: str) -> int:
+def take_in_file_now(context: IncentiveContext, name: str, *, put_off: bool = False) -> int:
     """Store the calculations of a file, return how many were taken in; 0 when it is gone, or a folder.
 
-    Idempotent by its records.
+    Idempotent by its records. A record is as old as its file: it does not replace what was written later, whenever the
+    host tells of it. `put_off`: other files may have been taken in since the host told of this one.
     Refused records go to `calculations-quarantine` as `<name>.report.json`; a file that is none goes there whole.
     A file that is replaced while it is read is left alone (BlobChanged): the new one has an event of its own.
     """
@@ -50,7 +51,7 @@ def take_in_file_now(context: IncentiveContext, name: str) -> int:
     except DataRefused as error:
         _quarantine(context, info, error.message)
         return 0
-    results = _in_portions(context, records, f"calculations-inbox/{name}")
+    results = _in_portions(context, records, f"calculations-inbox/{name}", Age(info.last_modified, put_off))
     refused = [result for result in results if result.outcome.code]
     if refused:
         report = {"file": name, "records": len(records), "refused": [shown(result) for result in refused]}
@@ -124,12 +125,12 @@ _AMOUNTS = ("gross", "net")
 _COLUMNS = ("employeeId", "gross", "id", "net", "period")
 
 
-def _in_portions(context: IncentiveContext, records: list[object], by: str) -> list[Posted]:
+def _in_portions(context: IncentiveContext, records: list[object], by: str, age: Age) -> list[Posted]:
     known = Known(context, many=len(records) > _FEW)
     return [
         Posted(start + result.number, result.external_id, result.outcome)
         for start in range(0, len(records), _PORTION)
-        for result in post(context, records[start : start + _PORTION], by, known)
+        for result in post(context, records[start : start + _PORTION], by, known, age)
     ]
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,12 +13,13 @@ from shared.incentives.calculation import Action, Calculation, Kind, State
 from shared.incentives.calculation_id import calculation_id
 from shared.incentives.context import IncentiveContext
 from shared.incentives.decide import Outcome
+from shared.kernel.clock import to_iso
 from shared.kernel.errors import CallerError, Conflict, InvalidRequest
 from shared.kernel.field_problems import field_problems
 from shared.kernel.money import parse_amount, to_minor
 from shared.kernel.outside_identifier import OutsideIdentifier, undamaged
 from shared.kernel.partner_body import PartnerBody
-from shared.kernel.pay_period import PayPeriod, parse_period, period_of
+from shared.kernel.pay_period import PayPeriod, begun_period, parse_period
 from shared.kernel.strict_json import Unreadable
 
 _MOST = 10**13
@@ -78,6 +80,20 @@ class Posted:
     outcome: Outcome
 
 
+@dataclass(frozen=True)
+class Age:
+    """How old records are. `written_at`: when they were written down; None for what arrives now.
+
+    `put_off`: others may have been taken in since they arrived.
+    """
+
+    written_at: datetime | None = None
+    put_off: bool = False
+
+
+ARRIVES_NOW = Age()
+
+
 class Known:
     """The employees that records may name. A few are looked up one by one; for more, the IDs of all are read."""
 
@@ -98,11 +114,14 @@ class Known:
 _FEW = 20
 
 
-def post(context: IncentiveContext, records: Sequence[object], by: str, known: Known | None = None) -> list[Posted]:
+def post(
+    context: IncentiveContext, records: Sequence[object], by: str, known: Known | None = None, age: Age = ARRIVES_NOW
+) -> list[Posted]:
     """Store calculations as drafts; a bad one does not stop the others. Idempotent by employee, period and ID.
 
     The same one again changes nothing; another amount under the same ID replaces a draft, and is a Conflict for
-    whatever is further than that.
+    whatever is further than that, and where what stands there is newer. A record says nothing of others: what a newer
+    file does not name stays.
     """
     known = known or Known(context, many=len(records) > _FEW)
     results: list[Posted] = []
@@ -110,13 +129,13 @@ def post(context: IncentiveContext, records: Sequence[object], by: str, known: K
     for number, record in enumerate(records, 1):
         external_id = _shown_id(record)
         try:
-            calculation = _read(context, known, record, by)
+            calculation = _read(context, known, record, by, age)
         except CallerError as error:
             results.append(Posted(number, external_id, Outcome("", "", error.code, error.message)))
         else:
             good.setdefault(calculation.period, []).append((number, calculation))
     for period, group in good.items():
-        results += _store(context, period, group)
+        results += _store(context, period, group, age)
     return sorted(results, key=lambda result: result.number)
 
 
@@ -126,7 +145,7 @@ def _shown_id(record: object) -> str:
     return given[:128].encode(errors="replace").decode()
 
 
-def _read(context: IncentiveContext, known: Known, record: object, by: str) -> Calculation:
+def _read(context: IncentiveContext, known: Known, record: object, by: str, age: Age) -> Calculation:
     if isinstance(record, Unreadable):
         raise InvalidRequest(f"{record.field or 'record'}: the record {record.reason}")
     try:
@@ -136,10 +155,7 @@ def _read(context: IncentiveContext, known: Known, record: object, by: str) -> C
         raise InvalidRequest("; ".join(problems)) from None
     if (given.currency or context.currency) != context.currency:
         raise InvalidRequest(f"currency: must be {context.currency}")
-    period = parse_period(given.period)
-    ours = period_of(period.first_day, context.pay_calendar)
-    if ours != period:
-        raise InvalidRequest(f"period: {period.name} is of another pay calendar (PAY_CALENDAR), here it is {ours.name}")
+    period = begun_period(given.period, context.pay_calendar, context.clock())
     if not known.has(given.employeeId, period):
         raise InvalidRequest(f"employeeId: there is no employee {given.employeeId!r}")
     source = f"posted:{given.id}"
@@ -154,15 +170,17 @@ def _read(context: IncentiveContext, known: Known, record: object, by: str) -> C
         currency=context.currency,
         plan_version=given.planVersion,
         breakdown=given.breakdown,
+        # Storage tells in whole seconds when a file was written: nothing is compared more closely.
+        as_of=(age.written_at or context.clock()).replace(microsecond=0),
     ).begun(at=context.clock(), by=by)
 
 
-def _store(context: IncentiveContext, period: str, group: Sequence[tuple[int, Calculation]]) -> list[Posted]:
+def _store(context: IncentiveContext, period: str, group: Sequence[tuple[int, Calculation]], age: Age) -> list[Posted]:
     by_id = {one.calculation_id: one for _, one in group}
     outcomes: dict[str, Outcome] = {}
 
     def decide(key: str, standing: Calculation | None) -> Calculation | None:
-        after, outcomes[key] = _over(context, by_id[key], standing)
+        after, outcomes[key] = _over(context, by_id[key], standing, age)
         return after
 
     context.calculations.change(period, list(by_id), decide)
@@ -178,7 +196,7 @@ def _store(context: IncentiveContext, period: str, group: Sequence[tuple[int, Ca
 
 
 def _over(
-    context: IncentiveContext, one: Calculation, standing: Calculation | None
+    context: IncentiveContext, one: Calculation, standing: Calculation | None, age: Age
 ) -> tuple[Calculation | None, Outcome]:
     """Return what is to stand there (None: leave it) and what the sender is told."""
     key = one.calculation_id
@@ -187,7 +205,13 @@ def _over(
     if (standing.employee_id, standing.source) != (one.employee_id, one.source):
         return None, Outcome(key, "", Conflict.code, "this ID cannot be told from another one: use another ID")
     if standing.same_result(one):
-        return None, Outcome(key, standing.state.value)
+        return _confirmed(standing, one), Outcome(key, standing.state.value)
+    if _is_outdated(one, standing, age):
+        message = (
+            f"calculation {key} is of {_shown_time(standing)}, and this record of {_shown_time(one)}: what was written "
+            "last stays. Send the record again if it is right all the same"
+        )
+        return None, Outcome(key, standing.state.value, Conflict.code, message)
     if standing.state not in (State.DRAFT, State.REJECTED):
         what = "let it be rejected first" if standing.state is State.PENDING else "amend it"
         message = f"calculation {key} is {standing.state}: {what}"
@@ -195,6 +219,30 @@ def _over(
     again = replace(one, history=standing.history, state=standing.state)
     after = again.after(Action.RECALCULATE, at=context.clock(), by=one.created_by)
     return after, Outcome(key, after.state.value)
+
+
+def _confirmed(standing: Calculation, one: Calculation) -> Calculation | None:
+    """Return what stands there as of a newer record that says the same, None to leave it."""
+    if standing.counts or one.as_of is None or (standing.as_of and one.as_of <= standing.as_of):
+        return None
+    return replace(standing, as_of=one.as_of)
+
+
+def _is_outdated(one: Calculation, standing: Calculation, age: Age) -> bool:
+    """Tell whether a record is older than what stands there.
+
+    Of two in the same second the one that arrived last counts: what was put off came before what was taken in since.
+    """
+    if one.as_of is None or standing.as_of is None:
+        return False
+    if one.as_of != standing.as_of:
+        return one.as_of < standing.as_of
+    writers = [entry.by for entry in standing.history if entry.action in ("Create", Action.RECALCULATE.value)]
+    return age.put_off and writers[-1:] != [one.created_by]
+
+
+def _shown_time(calculation: Calculation) -> str:
+    return to_iso(calculation.as_of) if calculation.as_of else ""
 
 
 def shown(result: Posted) -> dict[str, Any]:

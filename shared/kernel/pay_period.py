@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+
+from shared.kernel.errors import FieldProblem, InvalidRequest
 
 
 class PayCalendar(StrEnum):
@@ -52,6 +54,37 @@ def parse_period(name: str) -> PayPeriod:
         return _two_weeks(year, number) if match[2] else period_of(date(year, number, 1), PayCalendar.MONTH)
     except ValueError:
         raise ValueError(f"{name!r} is no pay period: there is no such {'week' if match[2] else 'month'}") from None
+
+
+def own_period(name: str, calendar: PayCalendar) -> PayPeriod:
+    """Read the name of a period of this calendar. InvalidRequest: it names none, or one of another calendar."""
+    try:
+        period = parse_period(name)
+    except ValueError as error:
+        raise _refused(str(error)) from None
+    ours = period_of(period.first_day, calendar)
+    if ours != period:
+        raise _refused(f"{name} is of another pay calendar (PAY_CALENDAR), here it is {ours.name}")
+    return period
+
+
+def begun_period(name: str, calendar: PayCalendar, now: datetime) -> PayPeriod:
+    """Read the name of a period that may be calculated and paid. InvalidRequest as `own_period`, or it is to come.
+
+    It has begun when its first day has, anywhere on earth.
+    """
+    period = own_period(name, calendar)
+    if period.first_day > (now.astimezone(UTC) + _EASTERNMOST).date():
+        raise _refused(f"{name} has not begun: its first day is {period.first_day.isoformat()}")
+    return period
+
+
+_EASTERNMOST = timedelta(hours=14)
+"""The UTC offset of the time zone in which a day begins first."""
+
+
+def _refused(message: str) -> InvalidRequest:
+    return InvalidRequest(f"period: {message}", (FieldProblem("period", message),))
 
 
 def _two_weeks(year: int, first_week: int) -> PayPeriod:

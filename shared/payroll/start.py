@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.kernel.errors import Conflict, FieldProblem
 from shared.kernel.message import send_message
-from shared.kernel.pay_period import PayPeriod
+from shared.kernel.pay_period import PayPeriod, begun_period
 from shared.payroll.approved import Expected, total_of, write_down
 from shared.payroll.context import EXPORT_QUEUE, PayrollContext
 from shared.payroll.export import Export, ExportStatus
@@ -41,8 +41,9 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
     Only what the caller saw is exported; a request that is repeated after its export has ended gives that one.
     Conflict, with the count and the IDs: nothing is approved, something waits for a decision, everything was exported.
     PreconditionRequired, PreconditionFailed: it is not said what was seen, or that is not what is approved.
+    InvalidRequest for a period of another pay calendar, or one that is to come.
     """
-    period = request.period.name
+    period = begun_period(request.period.name, context.rules.pay_calendar, context.clock()).name
     while True:
         last = context.exports.last_of(period)
         if last and last.status is ExportStatus.RUNNING:

@@ -4,10 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared.incentives.calculate_period import give_up_calculation, handle_calculation_message, watch_calculations
+from shared.incentives.calculate_period import (
+    give_up_calculation,
+    handle_calculation_message,
+    start_calculation,
+    watch_calculations,
+)
 from shared.incentives.calculation_runs import calculation_runs_of
 from shared.incentives.context import CALCULATION_QUEUE
-from shared.kernel.errors import DataRefused
+from shared.kernel.errors import DataRefused, InvalidRequest
 from shared.kernel.message import new_message, parse_message
 from tests.unit.incentives.world import PERIOD, Killed, a_world, sold
 
@@ -108,6 +113,8 @@ def test_an_import_that_is_published_again_has_the_run_begin_again_and_is_told_o
     [
         ("calculation.undone", {"period": PERIOD}, "which the incentives do not know"),
         ("calculation.requested", {"period": "January"}, "'January' is no pay period"),
+        ("calculation.requested", {"period": "2025-W03"}, "2025-W03 is of another pay calendar"),
+        ("calculation.requested", {"period": "2031-07"}, "2031-07 has not begun"),
         ("calculation.requested", {"period": PERIOD, "runId": "run-1"}, "runId is no UUIDv7"),
     ],
 )
@@ -127,3 +134,13 @@ def test_a_run_whose_message_was_given_up_ends_as_failed_with_the_reason() -> No
     give_up_calculation(world.context, parse_message(text), DataRefused("the plans are broken"))
     run = world.context.runs.get(run_id)
     assert (run.status, run.failure, run.started_by) == ("Failed", "the plans are broken", "admin")
+
+
+@pytest.mark.parametrize(
+    ("period", "reason"), [("2025-W03", "is of another pay calendar"), ("2031-07", "has not begun")]
+)
+def test_a_period_that_is_none_of_ours_or_is_to_come_is_not_calculated(period: str, reason: str) -> None:
+    world = a_world()
+    with pytest.raises(InvalidRequest, match=reason):
+        start_calculation(world.context, period, "admin")
+    assert calculation_runs_of(world.context.runs.page(10, None)) == []

@@ -1,6 +1,8 @@
 """INC-41: calculations made elsewhere; a bad one is refused by name, the good ones go on."""
 
 import json
+from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +57,7 @@ def test_a_posted_calculation_becomes_a_draft_with_everything_it_says() -> None:
         ({"period": "2025-13"}, "period: '2025-13' is no pay period: there is no such month"),
         ({"period": "1969-12"}, "period: '1969-12' is no pay period: write 2025-01 or 2025-W03"),
         ({"period": "9999-12"}, "period: '9999-12' is no pay period: write 2025-01 or 2025-W03"),
+        ({"period": "2031-07"}, "period: 2031-07 has not begun: its first day is 2031-07-01"),
         ({"period": "2025-W03"}, "period: 2025-W03 is of another pay calendar (PAY_CALENDAR), here it is 2025-01"),
         ({"gross": 12.5}, 'gross: write the amount as text: "12.34"'),
         ({"gross": True}, 'gross: write the amount as text: "12.34"'),
@@ -317,3 +320,85 @@ def test_a_long_audit_trail_and_breakdown_are_kept_whole() -> None:
     assert len(found.history) == 300
     assert found.state is State.DRAFT
     assert Decimal(found.net_minor) == 29_900
+
+
+def away(world: World) -> None:
+    """Let storage be away for files: what is dropped now is put off."""
+
+    def fail(_operation: str, place: str) -> None:
+        if "calculations-inbox" in place:
+            raise StorageUnavailable("blobs", "answered 503 ServerBusy")
+
+    world.hook = fail
+
+
+def write_file(world: World, name: str, *rows: tuple[str, str]) -> None:
+    """Write a file whose records have these IDs and amounts, all of H1."""
+    lines = "".join(f"{one},H1,{PERIOD},{net},{net}\n" for one, net in rows)
+    world.context.inbox.write(name, f"{HEADER}\n{lines}".encode())
+
+
+def reported(world: World, name: str) -> list[str]:
+    """Return why records of a file were refused."""
+    report = json.loads(world.context.quarantine.read(f"{name}.report.json"))
+    return [one["reason"] for one in report["refused"]]
+
+
+@pytest.mark.parametrize("apart", [0, 10], ids=["same second", "later"])
+def test_a_file_that_was_put_off_does_not_replace_its_correction(apart: int) -> None:
+    """INC-41: the host tells of the first file while storage is away; its correction is taken in before it."""
+    world = a_world()
+    write_file(world, "january.csv", ("X1", "9000.00"), ("X2", "5.00"))
+    away(world)
+    take_in_file(world.context, "january.csv")
+    world.hook = lambda _operation, _place: None
+    world.now += timedelta(seconds=apart)
+    write_file(world, "corrected.csv", ("X1", "900.00"))
+    take_in_file(world.context, "corrected.csv")
+    world.now += timedelta(minutes=1)
+    assert world.deliver()
+    assert {one.source: one.net_minor for one in world.of("H1")} == {"posted:X1": 900_00, "posted:X2": 5_00}
+    (reason,) = reported(world, "january.csv")
+    assert "what was written last stays" in reason
+    assert "calculations-file.refused" in [kind for kind, _ in world.told()]
+
+
+def test_a_file_that_the_host_tells_of_late_does_not_replace_what_was_posted_since() -> None:
+    world = a_world()
+    write_file(world, "january.csv", ("X1", "9000.00"))
+    world.now += timedelta(minutes=1)
+    post(world.context, [GOOD | {"gross": "900.00", "net": "900.00"}], "admin")
+    world.now += timedelta(minutes=1)
+    assert take_in_file(world.context, "january.csv") == 0
+    assert world.one("H1").net_minor == 900_00
+    assert "what was written last stays" in reported(world, "january.csv")[0]
+    world.now += timedelta(minutes=1)
+    write_file(world, "january.csv", ("X1", "9000.00"))
+    assert take_in_file(world.context, "january.csv") == 1
+    assert world.one("H1").net_minor == 9000_00
+
+
+def test_what_says_the_same_again_makes_what_stands_there_as_new_as_itself() -> None:
+    """Three files: 9.00, then 7.00, then 9.00 again. The second one is told of last."""
+    world = a_world()
+    for name, net in (("first.csv", "9.00"), ("second.csv", "7.00"), ("third.csv", "9.00")):
+        write_file(world, name, ("X1", net))
+        world.now += timedelta(minutes=1)
+    for name in ("first.csv", "third.csv", "second.csv"):
+        take_in_file(world.context, name)
+    assert world.one("H1").net_minor == 9_00
+    assert [one.action for one in world.one("H1").history] == ["Create"]
+
+
+@pytest.mark.parametrize(
+    "order", [("a.csv", "b.csv", "c.csv"), ("c.csv", "b.csv", "a.csv"), ("b.csv", "c.csv", "a.csv")]
+)
+def test_files_come_to_the_same_in_whatever_order_they_are_told_of_and_twice(order: Sequence[str]) -> None:
+    world = a_world()
+    for number, name in enumerate(("a.csv", "b.csv", "c.csv"), 1):
+        write_file(world, name, ("X1", f"{number}.00"), (f"only in {name}", "1.00"))
+        world.now += timedelta(minutes=1)
+    for name in (*order, *order):
+        take_in_file(world.context, name)
+    found = {one.source: one.net_minor for one in world.of("H1")}
+    assert found == {"posted:X1": 3_00, **{f"posted:only in {name}": 1_00 for name in order}}

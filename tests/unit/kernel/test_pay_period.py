@@ -1,12 +1,13 @@
 """Every day belongs to exactly one pay period, and the name of a period reads back."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.pay_period import PayCalendar, parse_period, period_of
+from shared.kernel.errors import InvalidRequest
+from shared.kernel.pay_period import PayCalendar, begun_period, own_period, parse_period, period_of
 
 CALENDARS = st.sampled_from(list(PayCalendar))
 DAYS = st.dates(date(2000, 1, 10), date(2060, 12, 31))
@@ -78,3 +79,33 @@ def test_known_periods(day: date, calendar: PayCalendar, name: str, first: date,
 def test_a_name_that_names_no_period_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_period(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "calendar", "reason"),
+    [
+        (
+            "2025-W03",
+            PayCalendar.MONTH,
+            "period: 2025-W03 is of another pay calendar (PAY_CALENDAR), here it is 2025-01",
+        ),
+        (
+            "2025-01",
+            PayCalendar.TWO_WEEKS,
+            "period: 2025-01 is of another pay calendar (PAY_CALENDAR), here it is 2025-W01",
+        ),
+        ("January", PayCalendar.MONTH, "period: 'January' is no pay period: write 2025-01 or 2025-W03"),
+        ("2025-03", PayCalendar.MONTH, "period: 2025-03 has not begun: its first day is 2025-03-01"),
+        ("2031-07", PayCalendar.MONTH, "period: 2031-07 has not begun: its first day is 2031-07-01"),
+    ],
+)
+def test_what_is_paid_is_a_period_of_our_calendar_that_has_begun(name: str, calendar: PayCalendar, reason: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        begun_period(name, calendar, datetime(2025, 2, 28, 9, 59, tzinfo=UTC))
+    assert refused.value.message == reason
+    assert [one.field for one in refused.value.details] == ["period"]
+
+
+def test_a_period_begins_with_the_day_of_the_first_time_zone() -> None:
+    assert begun_period("2025-03", PayCalendar.MONTH, datetime(2025, 2, 28, 10, tzinfo=UTC)).name == "2025-03"
+    assert own_period("2031-07", PayCalendar.MONTH).name == "2031-07"

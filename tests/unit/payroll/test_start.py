@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.incentives.calculation import State
-from shared.kernel.errors import Conflict, PreconditionFailed, PreconditionRequired
+from shared.kernel.errors import Conflict, InvalidRequest, PreconditionFailed, PreconditionRequired
 from shared.payroll.approved import Expected
 from shared.payroll.context import EXPORT_QUEUE
 from shared.payroll.export import ControlTotals, ExportStatus, Step
@@ -165,3 +165,12 @@ def test_the_timer_is_no_caller(world: World) -> None:
     world.calculation("E2", 200)
     world.work()
     assert world.context.exports.get(begun.export_id).totals == ControlTotals(2, 300)
+
+
+@pytest.mark.parametrize(
+    ("period", "reason"), [("2025-W03", "is of another pay calendar"), ("2031-07", "has not begun")]
+)
+def test_a_period_that_is_none_of_ours_or_is_to_come_is_not_exported(world: World, period: str, reason: str) -> None:
+    with pytest.raises(InvalidRequest, match=reason):
+        world.trigger(period=period, force=True)
+    assert world.context.exports.of_period(period) == []
