@@ -19,7 +19,7 @@ from shared.access.routes import Contract, Route, methods_at, methods_of
 from shared.adapters.telemetry.current import current_traceparent
 from shared.hub import Hub, current_hub
 from shared.kernel.clock import from_iso
-from shared.kernel.entity_tags import is_sound, tags_of
+from shared.kernel.entity_tags import Preconditions, is_sound, tags_of
 from shared.kernel.envelope import failure, success
 from shared.kernel.errors import (
     Busy,
@@ -208,15 +208,22 @@ def _answer(
         result = endpoint(hub, admit(hub, route, request, request_id))
         if isinstance(result, ApiFile):
             return _file(result, request_id)
-        body = success(request_id, hub.clock(), result.data, result.metadata)
-        headers = {"Retry-After": str(_UNHEALTHY_RETRY_AFTER)} if result.status == 503 else {}
-        if result.etag:
-            headers["ETag"] = f'"{result.etag}"'
-        return _response(body, result.status, request_id, headers)
+        return _shown(hub, request, result, request_id)
     except HubError as error:
         return _refused(hub, route, request_id, error)
     except Exception:  # noqa: BLE001 - logged whole
         return _broken(hub, route, request_id)
+
+
+def _shown(hub: Hub, request: func.HttpRequest, result: ApiResult, request_id: str) -> func.HttpResponse:
+    """Answer with what an endpoint returned, but for a caller who has it already."""
+    headers = {"Retry-After": str(_UNHEALTHY_RETRY_AFTER)} if result.status == 503 else {}
+    if result.etag:
+        headers["ETag"] = tag = f'"{result.etag}"'
+        known = Preconditions(if_none_match=request.headers.get("If-None-Match")).is_known(tag)
+        if known and request.method in ("GET", "HEAD"):
+            return _response("", 304, request_id, headers)
+    return _response(success(request_id, hub.clock(), result.data, result.metadata), result.status, request_id, headers)
 
 
 def options_of(route: Route, request: func.HttpRequest) -> tuple[str, ...]:

@@ -86,8 +86,9 @@ def _answer(
 
 def _webhook_logged(route: Route, reason: str) -> Mapping[str, str]:
     """An alert counts the deliveries: the HR system tells nobody that we do not understand it."""
-    counted = {"event": "webhook.failed"} if route.requirement.signed else {}
-    return {**counted, "function": route.function, "reason": reason}
+    if not route.requirement.signed:
+        return {"function": route.function, "reason": reason}
+    return {"event": "webhook.failed", "function": route.function, "reason": reason}
 
 
 def _webhook_refused(error: CallerError) -> PartnerAnswer:

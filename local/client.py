@@ -65,7 +65,7 @@ class HubClient:
 
     def export(self, period: str, **more: Any) -> Any:  # noqa: ANN401 - JSON
         """Look at what is approved in a period, and export it. HTTPError."""
-        there = self.call("GET", f"/admin/exports/preview/{period}")
+        there = self.call("GET", f"/admin/exports/{period}/preview")
         seen = {name: there[name] for name in ("period", "count", "totalNet")}
         return self.call("POST", "/admin/exports/trigger", json={**seen, **more})
 

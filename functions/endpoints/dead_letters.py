@@ -1,5 +1,7 @@
 """Dead letters over HTTP (INC-71)."""
 
+from datetime import datetime
+
 from functions.answering import ApiRequest, ApiResult
 from functions.dropped_files import INBOXES, POISON_QUEUE
 from shared.hub import Hub
@@ -15,14 +17,28 @@ def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
     values = {name: request.choice(name, allowed[name]) if name in allowed else request.query(name) for name in FILTERS}
     equal = {name: value for name, value in values.items() if value}
     since, until = request.instant("from"), request.instant("to")
-    if since and until and since > until:
-        raise InvalidRequest("to is not valid", (FieldProblem("to", "must not lie before from"),))
+    _check_order(since, until, "to")
     query = f"dead-letters|{sorted(equal.items())}|{since}|{until}"
     position = hub.page_tokens.read(query, request.query("pageToken"))
     items, following = hub.dead_letters.page(
         size=request.page_size(), position=position, equal=equal, since=since, until=until
     )
     return ApiResult(items, metadata={"nextPageToken": hub.page_tokens.write(query, following)})
+
+
+def _chosen(hub: Hub, body: ManyBody) -> tuple[list[str], bool]:
+    """Return what a request is about. InvalidRequest for a filter that nothing can fit."""
+    if body.filter is not None:
+        if body.filter.queue not in (None, *_queues()):
+            problem = FieldProblem("filter.queue", f"must be one of {', '.join(_queues())}")
+            raise InvalidRequest("the filter is not valid", (problem,))
+        _check_order(body.filter.since, body.filter.until, "filter.to")
+    return body.chosen(hub.dead_letters)
+
+
+def _check_order(since: datetime | None, until: datetime | None, name: str) -> None:
+    if since and until and since > until:
+        raise InvalidRequest(f"{name} is not valid", (FieldProblem(name, "must not lie before from"),))
 
 
 def _queues() -> tuple[str, ...]:
@@ -50,13 +66,13 @@ def discard(hub: Hub, request: ApiRequest) -> ApiResult:
 
 def resubmit_many(hub: Hub, request: ApiRequest) -> ApiResult:
     """Send many again, by ID or filter; tells of each what became of it. Idempotent by dead letter."""
-    ids, more = request.body(ManyBody).chosen(hub.dead_letters)
+    ids, more = _chosen(hub, request.body(ManyBody))
     return ApiResult(hub.dead_letters.resubmit_many(ids, request.principal.subject), 202, {"more": more})
 
 
 def discard_many(hub: Hub, request: ApiRequest) -> ApiResult:
     """Give many up for good, by ID or filter; tells of each what became of it. Idempotent by dead letter."""
     body = request.body(DiscardManyBody)
-    ids, more = body.chosen(hub.dead_letters)
+    ids, more = _chosen(hub, body)
     outcomes = hub.dead_letters.discard_many(ids, request.principal.subject, body.reason)
     return ApiResult(outcomes, metadata={"more": more})

@@ -47,14 +47,13 @@ class BlobWatcher:
         self._thread.join()
 
     def _watch(self) -> None:
-        from azure.core.exceptions import AzureError
         from azure.storage.blob import BlobServiceClient
 
         service = BlobServiceClient.from_connection_string(self._connection)
         while not self._stopping.is_set():
             try:
                 self._look(service)
-            except AzureError as error:
+            except Exception as error:  # noqa: BLE001 - the emulator is gone, or a receipt is torn: go on trying
                 _log.warning("container %s: %s; trying again", self._container, type(error).__name__)
             self._stopping.wait(self._poll)
 

@@ -129,7 +129,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "PreviewExport",
         "GET",
-        "v1/admin/exports/preview/{period}",
+        "v1/admin/exports/{period}/preview",
         ADMIN_READERS,
         "What an export of a period would take now",
     ),
