@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.blob_names import check_container_name, quoted_etag
 from shared.adapters.storage_account import StorageAccount
-from shared.adapters.storage_errors import passing_named
+from shared.adapters.storage_errors import passing_named, refused
 from shared.kernel.blob import BlobChanged, BlobContainer, BlobInfo, BlobMissing
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class AzureBlobs:
 class AzureContainer:
     """One container. One that is missing reads as empty and is created by the first write.
 
-    StorageUnavailable from every operation, when blobs are not to be had.
+    StorageUnavailable from every operation, when blobs are not to be had, and StorageRefused, when they never will.
     """
 
     def __init__(self, account: StorageAccount, name: str) -> None:
@@ -116,7 +116,7 @@ class AzureContainer:
 
     def list(self, prefix: str = "") -> Iterator[BlobInfo]:
         """Yield the blobs whose name begins with the prefix, in name order."""
-        from azure.core.exceptions import ResourceNotFoundError
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         container = self._account.blobs.get_container_client(self._name)
         try:
@@ -125,6 +125,8 @@ class AzureContainer:
                     yield _info(blob)
         except ResourceNotFoundError:
             return
+        except AzureError as error:
+            raise refused(SERVICE, error) from None
 
     def _client(self, name: str) -> "BlobClient":
         return self._account.blobs.get_blob_client(self._name, name)
@@ -149,7 +151,7 @@ class AzureContainer:
 
     @contextmanager
     def _named_errors(self, name: str) -> Iterator[None]:
-        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+        from azure.core.exceptions import AzureError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
         try:
             with passing_named(SERVICE):
@@ -158,6 +160,8 @@ class AzureContainer:
             raise BlobMissing(f"{self._name}/{name}") from None
         except (ResourceExistsError, ResourceModifiedError):
             raise BlobChanged(f"{self._name}/{name}") from None
+        except AzureError as error:
+            raise refused(SERVICE, error) from None
 
 
 def _info(found: "BlobProperties") -> BlobInfo:

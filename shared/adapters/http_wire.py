@@ -97,6 +97,9 @@ class Wire:
 
         NetworkFailure, PartnerTimeout, MalformedResponse (torn or undecodable), ContractBroken (larger than max_body).
         """
+        import zlib
+        from http.client import HTTPException
+
         from requests import RequestException
         from urllib3.exceptions import HTTPError
 
@@ -108,7 +111,7 @@ class Wire:
                 body = self._body(request, response, began, max_body, accept)
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return WireAnswer(response.status_code, headers, body, self._monotonic() - began)
-        except (RequestException, HTTPError, OSError) as error:
+        except (RequestException, HTTPError, HTTPException, OSError, EOFError, ValueError, zlib.error) as error:
             failure = self._failure(request, error, in_body=in_body)
         # Outside the handler, so that the library's error with the full URL is not chained to ours.
         raise failure
@@ -185,15 +188,18 @@ class Wire:
         def caused_by(*types: type[BaseException]) -> bool:
             return isinstance(error, types) or any(isinstance(inner, types) for inner in _inside(error))
 
-        text = f"{request.label}: {type(error).__name__}"
+        kind = type(error).__name__
+        text = f"{request.label}: {kind}"
         if caused_by(exceptions.NewConnectionError):  # refused or unresolved; the library files it under timeouts
             return NetworkFailure(self._partner, text)
         if caused_by(requests.Timeout, exceptions.TimeoutError, TimeoutError):
             return PartnerTimeout(self._partner, text)
         if in_body and not caused_by(ConnectionError):
             return MalformedResponse(self._partner, f"{request.label}: the body is torn or cannot be decoded")
-        if caused_by(requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
-            return ContractBroken(self._partner, f"{request.label}: the address is not usable")
+        if isinstance(error, ValueError) or caused_by(
+            requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema
+        ):
+            return ContractBroken(self._partner, f"{request.label}: address or headers are not usable ({kind})")
         return NetworkFailure(self._partner, text)
 
 

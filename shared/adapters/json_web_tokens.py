@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 from shared.kernel.clock import Clock
-from shared.kernel.errors import NetworkFailure, Unauthenticated
+from shared.kernel.errors import HubError, NetworkFailure, Unauthenticated
 
 ALGORITHM = "RS256"
 LEEWAY = timedelta(seconds=30)
@@ -71,12 +71,12 @@ class KeySet:
 
 def _fetch(url: str) -> dict[str, Any] | None:
     """Return the RSA signing keys by ID, None when the set cannot be had."""
-    from jwt import PyJWKClient, PyJWKSet, PyJWTError
+    from jwt import PyJWKClient, PyJWKSet
 
     try:
         content = PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT).fetch_data()
         keys = PyJWKSet.from_dict(content).keys
-    except (PyJWTError, OSError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever the library trips over: what was published is no set of keys
         return None
     return {
         key.key_id: key.key
@@ -100,12 +100,9 @@ class JsonWebTokens:
         import jwt
 
         try:
-            key = self._keys.key(self._key_id(jwt.get_unverified_header(token)))
-            if key is None:
-                raise Unauthenticated("the access token is signed with an unknown key")
             claims: dict[str, Any] = jwt.decode(
                 token,
-                key,
+                self._key_of(jwt.get_unverified_header(token)),
                 algorithms=[ALGORITHM],
                 issuer=self._issuer,
                 audience=self._audience,
@@ -114,9 +111,17 @@ class JsonWebTokens:
             )
         except jwt.InvalidTokenError as error:
             raise Unauthenticated(_REASONS.get(type(error).__name__, "the access token is not valid")) from None
-        except (ValueError, RecursionError):  # a header that is JSON in name only
+        except HubError:
+            raise
+        except Exception:  # noqa: BLE001 - a header or a claim that is JSON in name only, or a key that does not fit
             raise Unauthenticated(_REASONS["DecodeError"]) from None
         return claims
+
+    def _key_of(self, header: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a key of the cryptography package
+        key = self._keys.key(self._key_id(header))
+        if key is None:
+            raise Unauthenticated("the access token is signed with an unknown key")
+        return key
 
     def _key_id(self, header: Mapping[str, Any]) -> str:
         if header.get("alg") != ALGORITHM:

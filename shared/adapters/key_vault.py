@@ -130,11 +130,11 @@ class KeyVaultSecrets:
 
     def _told(self, read: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
         """Say in the hub's own errors what went wrong, by who must act."""
-        from azure.core.exceptions import AzureError
-
         try:
             return read()
-        except (AzureError, ValueError) as error:
+        except HubError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the SDK raises Python's own errors too, for answers it cannot read
             failure = _failure_of(error, self._clock())
         # Outside the handler, so that the SDK's error, which quotes the vault's answer, is not chained to ours.
         raise failure

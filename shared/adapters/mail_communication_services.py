@@ -15,6 +15,7 @@ from uuid import UUID
 from shared.adapters.http import Call, PartnerClient
 from shared.adapters.mail_gateway import call_gateway
 from shared.kernel.clock import Clock
+from shared.kernel.errors import CredentialsRefused, FieldProblem
 from shared.kernel.mail import Mail
 from shared.kernel.secret import Secret
 
@@ -81,9 +82,17 @@ class CommunicationServicesMail:
         content_hash = b64encode(sha256(body).digest()).decode()
         signed_path = f"{self._base_path}{path}?api-version={API_VERSION}"
         signed = f"{method}\n{signed_path}\n{date};{self._host};{content_hash}"
-        signature = b64encode(hmac.new(b64decode(access_key), signed.encode(), sha256).digest()).decode()
+        signature = b64encode(hmac.new(_key_of(access_key), signed.encode(), sha256).digest()).decode()
         return {
             "x-ms-date": date,
             "x-ms-content-sha256": content_hash,
             "Authorization": f"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}",
         }
+
+
+def _key_of(access_key: str) -> bytes:
+    try:
+        return b64decode(access_key.strip(), validate=True)
+    except ValueError:
+        problem = FieldProblem("MAIL_ACS_ACCESS_KEY", "is not base64: copy the resource's access key again")
+    raise CredentialsRefused((problem,))

@@ -123,7 +123,7 @@ class SmtpMail:
         """Do a step, and say in the hub's own errors what went wrong."""
         try:
             step()
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, EOFError, ValueError) as error:
             failure = _failure_of(error)
         else:
             return
@@ -168,7 +168,11 @@ def _message(mail: Mail, clock: Clock) -> EmailMessage:
     return message
 
 
-def _failure_of(error: smtplib.SMTPException | OSError) -> HubError:
+def _failure_of(error: Exception) -> HubError:
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        # Python's SMTP sends names and passwords in ASCII alone, and resolves no name that is none.
+        names = ("MAIL_SMTP_HOST", "MAIL_SMTP_USERNAME", "MAIL_SMTP_PASSWORD")
+        return ConfigurationError(tuple(FieldProblem(name, "holds what cannot be sent over SMTP") for name in names))
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, _ = next(iter(error.recipients.values()))
         return _refusal("the recipient", code, ("MAIL_SMTP_USERNAME",) if code == _AUTHENTICATION_REQUIRED else ())

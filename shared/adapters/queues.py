@@ -6,7 +6,7 @@ from shared.adapters.blob_names import check_container_name
 from shared.adapters.claim_check import ClaimCheck
 from shared.adapters.queue_delays import check_delay
 from shared.adapters.storage_account import StorageAccount
-from shared.adapters.storage_errors import passing_named
+from shared.adapters.storage_errors import passing_named, refused
 from shared.kernel.blob import Blobs
 from shared.kernel.message import Message
 
@@ -25,19 +25,25 @@ class StorageQueues:
         self._claims = ClaimCheck(blobs)
 
     def send(self, queue: str, message: Message, *, delay: float = 0) -> None:
-        """Put a message on a queue, visible after `delay` seconds (at most seven days). StorageUnavailable."""
-        from azure.core.exceptions import ResourceNotFoundError
+        """Put a message on a queue, visible after `delay` seconds (at most seven days).
+
+        StorageUnavailable, StorageRefused.
+        """
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         check_container_name(queue)
         wait = check_delay(delay)
         content = b64encode(self._claims.check_in(message).to_json().encode()).decode()
         client = self._account.queues.get_queue_client(queue)
-        with passing_named(SERVICE):
-            try:
-                client.send_message(content, visibility_timeout=wait, time_to_live=_FOREVER)
-            except ResourceNotFoundError:
-                self._create(queue)
-                client.send_message(content, visibility_timeout=wait, time_to_live=_FOREVER)
+        try:
+            with passing_named(SERVICE):
+                try:
+                    client.send_message(content, visibility_timeout=wait, time_to_live=_FOREVER)
+                except ResourceNotFoundError:
+                    self._create(queue)
+                    client.send_message(content, visibility_timeout=wait, time_to_live=_FOREVER)
+        except AzureError as error:
+            raise refused(SERVICE, error) from None
 
     def resolve(self, message: Message) -> Message:
         """Return the message with its payload, fetched where it is a claim check."""
@@ -45,13 +51,15 @@ class StorageQueues:
 
     def depth(self, queue: str) -> int:
         """Return about how many messages wait, the delayed ones too; 0 for a queue that is not there yet."""
-        from azure.core.exceptions import ResourceNotFoundError
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         try:
             with passing_named(SERVICE):
                 properties = self._account.queues.get_queue_client(queue).get_queue_properties()
         except ResourceNotFoundError:
             return 0
+        except AzureError as error:
+            raise refused(SERVICE, error) from None
         return int(properties.approximate_message_count or 0)
 
     def _create(self, queue: str) -> None:

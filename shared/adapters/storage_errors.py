@@ -1,11 +1,16 @@
-"""What goes wrong with storage: what passes by itself, in the hub's own words; the rest stays what it is."""
+"""What goes wrong with storage, in the hub's own words: what passes by itself, and what lasts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from shared.kernel.errors import StorageUnavailable
+from shared.kernel.errors import StorageRefused, StorageUnavailable
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
 
 _TIMED_OUT, _THROTTLED = 408, 429
+_NO_ACCESS = (401, 403)
 _NOT_IMPLEMENTED, _VERSION_NOT_SUPPORTED = 501, 505
 
 
@@ -22,6 +27,22 @@ def passes(status: int) -> bool:
 def away(service: str, status: int, code: str) -> StorageUnavailable:
     """Return the error for an answer whose status passes; `code` is storage's own, "" where it gave none."""
     return StorageUnavailable(service, f"answered {status} {code}".rstrip())
+
+
+def lasting(service: str, status: int, code: str, reason: str = "") -> StorageRefused:
+    """Return the error for an answer whose status does not pass and that has no meaning of its own for the port."""
+    text = f"answered {status} {code} {reason}".rstrip().replace("  ", " ")
+    if status in _NO_ACCESS:
+        text += ": the hub's identity needs its role for this service, and the account's firewall must let it in"
+    return StorageRefused(service, text, status)
+
+
+def refused(service: str, error: "AzureError") -> StorageRefused:
+    """Return the error for what the SDK raises and neither passes nor has a meaning of its own for the port."""
+    status = int(getattr(error, "status_code", None) or 0)
+    if not status:
+        return StorageRefused(service, f"a request cannot be made ({type(error).__name__})")
+    return lasting(service, status, str(getattr(error, "error_code", None) or ""))
 
 
 @contextmanager

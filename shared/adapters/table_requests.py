@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from shared.adapters.storage_account import StorageAccount
-from shared.adapters.storage_errors import away, passes, passing_named
+from shared.adapters.storage_errors import away, lasting, passes, passing_named, refused
+from shared.kernel.errors import HubError
 
 SERVICE = "tables"
 
@@ -80,7 +81,11 @@ class TableRequests:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> Answer:
-        """Send a request and return the answer. StorageUnavailable when there is none, or one that passes."""
+        """Send a request and return the answer. StorageUnavailable when there is none, or one that passes.
+
+        StorageRefused where the request cannot be made at all.
+        """
+        from azure.core.exceptions import AzureError
         from azure.core.rest import HttpRequest
 
         service = self._account.tables
@@ -88,9 +93,12 @@ class TableRequests:
         fixed = _HEADERS | {"x-ms-version": service.api_version}
         request = HttpRequest(method, url, headers=fixed | dict(headers or {}), content=content)
         # The SDK offers no public way to send a request of one's own; `stream` keeps it from decoding the body too.
-        with passing_named(SERVICE):
-            response = service._client.send_request(request, stream=True)
-            answer = Answer(response.status_code, response.headers, response.read())
+        try:
+            with passing_named(SERVICE):
+                response = service._client.send_request(request, stream=True)
+                answer = Answer(response.status_code, response.headers, response.read())
+        except AzureError as error:
+            raise refused(SERVICE, error) from None
         if passes(answer.status):
             raise away(SERVICE, answer.status, answer.failure.code)
         return answer
@@ -102,17 +110,12 @@ class TableRequests:
             raise unexpected(answer.failure)
 
 
-def unexpected(failure: Failure) -> Exception:
+def unexpected(failure: Failure) -> HubError:
     """Return the error for an answer that the port has no name for: a row of a transaction throttled, forbidden."""
-    from azure.core.exceptions import HttpResponseError
-
     if passes(failure.status):
         return away(SERVICE, failure.status, failure.code)
-    # One line: Azure's own message continues with request ID and time, and the SDK would append the whole body.
-    reason = failure.message.partition("\n")[0]
-    error = HttpResponseError(f"Azure Tables: {failure.status} {failure.code} {reason}")
-    error.status_code = failure.status
-    return error
+    # One line: Azure's own message continues with request ID and time.
+    return lasting(SERVICE, failure.status, failure.code, failure.message.partition("\n")[0])
 
 
 def read_failure(status: int, body: bytes) -> Failure:

@@ -34,23 +34,24 @@ class WebhookChannel:
         return True
 
     def _post(self, url: str, body: bytes, idempotency_key: str) -> None:
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in self._clients:
-            self._clients[origin] = self._client_of(origin)
-        call = Call(
-            "POST",
-            parts.path or "/",
-            parts.query,
-            {"Content-Type": "application/json"},
-            body,
-            idempotency_key,
-            name="POST to the webhook",
-        )
         try:
-            self._clients[origin].request(call)
+            origin, call = _call(url, body, idempotency_key)
+            client = self._clients.get(origin) or self._client_of(origin)
+        except ValueError:
+            raise CredentialsRefused((FieldProblem(self._url.setting, "is no URL that can be called"),)) from None
+        self._clients[origin] = client
+        try:
+            client.request(call)
         except PartnerRefused as error:
             if error.status not in _ABOUT_THE_URL:
                 raise
             problem = f"the webhook answered {error.status}: it is not there any more, or lets nobody in"
             raise CredentialsRefused((FieldProblem(self._url.setting, problem),)) from None
+
+
+def _call(url: str, body: bytes, idempotency_key: str) -> tuple[str, Call]:
+    """Return the origin of a URL, and the call of the rest. ValueError when it is none."""
+    parts = urlsplit(url)
+    headers = {"Content-Type": "application/json"}
+    call = Call("POST", parts.path or "/", parts.query, headers, body, idempotency_key, name="POST to the webhook")
+    return f"{parts.scheme}://{parts.netloc}", call

@@ -14,6 +14,7 @@ HubError
 |  |- ContractBroken        lasting: the partner does something that the contract forbids
 |- CircuitOpen              calls are held back; the work is delayed, not failed
 |- Busy                     somebody else is at it; the work is delayed, not failed
+|- StorageRefused           our own storage refuses a request for good: a right is missing, or the request is wrong
 |- StorageUnavailable       our own storage is away or overloaded; the work is delayed, not failed
 """
 
@@ -240,3 +241,15 @@ class StorageUnavailable(HubError):
         """Keep which service it was: tables, blobs or queues."""
         super().__init__(f"storage ({service}): {message}")
         self.service = service
+
+
+class StorageRefused(HubError):
+    """Our own storage refuses a request, and would refuse it again. `status` is that of its answer, 0 without one."""
+
+    code = "StorageRefused"
+
+    def __init__(self, service: str, message: str, status: int = 0) -> None:
+        """Keep which service it was: tables, blobs or queues."""
+        super().__init__(f"storage ({service}): {message}")
+        self.service = service
+        self.status = status

@@ -1,6 +1,6 @@
 """Storage that is away or asks for slower requests: one error of the hub's, whichever service and request it is.
 
-On the real adapters: Azurite behind a proxy that answers for it. What storage refuses for a reason stays what it is.
+On the real adapters: Azurite behind a proxy that answers for it. What storage refuses for good is another error.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from shared.adapters.storage_errors import passes, passing_named
 from shared.adapters.tables import AzureTables
 from shared.kernel.blob import BlobChanged, BlobMissing
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import StorageUnavailable
+from shared.kernel.errors import StorageRefused, StorageUnavailable
 from shared.kernel.message import new_message
 from shared.kernel.table import Put, Row, RowChanged, RowExists
 from tests.faulty_storage import Fault, FaultyStorage, Network
@@ -125,14 +125,13 @@ def test_what_storage_refuses_for_a_reason_keeps_its_meaning(ports: Ports) -> No
 
 
 @pytest.mark.parametrize("status", [400, 403, 501])
-def test_what_lasts_is_raised_as_it_is(storage: FaultyStorage, ports: Ports, status: int) -> None:
-    from azure.core.exceptions import HttpResponseError
-
+def test_what_lasts_is_told_with_its_status(storage: FaultyStorage, ports: Ports, status: int) -> None:
     storage.go_away(status)
     for name, operation in OPERATIONS.items():
-        with pytest.raises(HttpResponseError) as caught:
+        with pytest.raises(StorageRefused) as caught:
             operation(ports)
-        assert caught.value.status_code == status, name
+        assert (caught.value.status, caught.value.retryable) == (status, False), name
+        assert ("the hub's identity needs its role" in caught.value.message) is (status == 403), name
 
 
 @pytest.mark.parametrize(

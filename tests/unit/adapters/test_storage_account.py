@@ -13,7 +13,7 @@ from shared.adapters.queues import StorageQueues
 from shared.adapters.storage_account import StorageAccount
 from shared.adapters.tables import AzureTables
 from shared.kernel.clock import utc_now
-from shared.kernel.errors import StorageUnavailable
+from shared.kernel.errors import StorageRefused, StorageUnavailable
 from shared.kernel.message import new_message
 from shared.kernel.table import Delete, Put
 
@@ -131,13 +131,11 @@ def test_throttling_is_retried_and_each_attempt_counted(wire: responses.Requests
 
 
 def test_a_lasting_refusal_names_its_cause(wire: responses.RequestsMock) -> None:
-    from azure.core.exceptions import HttpResponseError
-
     refusal = {"odata.error": {"code": "AuthorizationFailure", "message": {"value": "not allowed\nRequestId: 1"}}}
     wire.put(f"{TABLES}/Sales(PartitionKey='p',RowKey='k')", json=refusal, status=403)
-    with pytest.raises(HttpResponseError, match="403 AuthorizationFailure not allowed") as caught:
+    with pytest.raises(StorageRefused, match="403 AuthorizationFailure not allowed") as caught:
         AzureTables(StorageAccount(NOWHERE)).table("Sales").put("p", "k", {"secret": "hidden"})
-    assert caught.value.status_code == 403
+    assert caught.value.status == 403
     assert "hidden" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -146,9 +144,7 @@ def test_a_refused_operation_is_named_by_its_index(wire: responses.RequestsMock)
     inner = b'{"odata.error":{"code":"EntityTooLarge","message":{"value":"1:The entity is too large"}}}'
     body = b"--x\r\n\r\n--y\r\n\r\nHTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\r\n" + inner
     wire.post(f"{TABLES}/$batch", status=202, body=body + b"\r\n--y--\r\n--x--")
-    from azure.core.exceptions import HttpResponseError
-
-    with pytest.raises(HttpResponseError, match="400 EntityTooLarge 1:The entity is too large"):
+    with pytest.raises(StorageRefused, match="400 EntityTooLarge 1:The entity is too large"):
         AzureTables(StorageAccount(NOWHERE)).table("Sales").transact("p", [Put("k", {}), Delete("l")])
 
 
