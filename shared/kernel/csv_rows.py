@@ -100,7 +100,7 @@ def _refuse_repeats(names: list[str]) -> None:
         key = "".join(name.split()).casefold()
         if key and key in seen:
             same = "twice" if seen[key] == name else f"and {seen[key]!r}"
-            raise Malformed(f"the header line names {name!r} {same}: which of the two counts cannot be told")
+            raise Malformed(f"names {name!r} {same} in its header line: which of the two counts cannot be told")
         seen[key] = name
 
 

@@ -1,7 +1,9 @@
 """INC-41: calculations made elsewhere; a bad one is refused by name, the good ones go on."""
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -221,6 +223,9 @@ def test_a_row_that_is_too_short_is_refused_by_the_field_it_lacks() -> None:
     assert report(world, "short.csv")["refused"][0]["reason"] == "net: is missing"
 
 
+SEMICOLONS = ": its cells are separated by semicolons, and must be by commas"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -229,6 +234,19 @@ def test_a_row_that_is_too_short_is_refused_by_the_field_it_lacks() -> None:
         ("a.csv", f'{HEADER}\nX1,"H1"x,{PERIOD},1,1\n'.encode(), "line 2: ',' expected after '\"'"),
         ("a.csv", b'id,"employee"Id\n', "line 1: ',' expected after '\"'"),
         ("a.csv", b"\xff\xfe", "the file is not UTF-8: byte 0"),
+        ("a.csv", HEADER.encode("utf-16"), "the file is UTF-16, not UTF-8 text; save it as UTF-8"),
+        ("a.jsonl", json.dumps(GOOD).encode("utf-16"), "the file is UTF-16, not UTF-8 text; save it as UTF-8"),
+        ("a.jsonl", b'{"id": "\xe4"}', "the file is not UTF-8: byte 8"),
+        (
+            "a.csv",
+            f"{HEADER},net\n".encode(),
+            "the file names 'net' twice in its header line: which of the two counts cannot be told",
+        ),
+        (
+            "a.csv",
+            HEADER.replace(",", ";").encode(),
+            f"line 1: the header lacks {', '.join(sorted(HEADER.split(',')))}{SEMICOLONS}",
+        ),
         (
             "a.jsonl",
             json.dumps(GOOD).encode() + b'\n{"id": "X2", "emp',
@@ -237,7 +255,21 @@ def test_a_row_that_is_too_short_is_refused_by_the_field_it_lacks() -> None:
         ("a.xlsx", b"PK\x03\x04", "line 1 is no JSON: the file must be JSON lines, or end in .csv"),
         ("a.jsonl", b"[" * 100_000, "line 1 is no JSON: the file must be JSON lines, or end in .csv"),
     ],
-    ids=["header", "empty", "quotes", "quotes-in-header", "encoding", "torn", "another-kind", "deep"],
+    ids=[
+        "header",
+        "empty",
+        "quotes",
+        "quotes-in-header",
+        "encoding",
+        "utf-16",
+        "utf-16-json",
+        "latin-1-json",
+        "twice",
+        "semicolons",
+        "torn",
+        "another-kind",
+        "deep",
+    ],
 )
 def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: bytes, reason: str) -> None:
     world = a_world()
@@ -247,6 +279,100 @@ def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: b
     assert world.context.quarantine.read(name) == content
     assert world.context.inbox.info(name) is None
     assert world.told() == [("calculations-file.refused", {"file": name, "reason": reason})]
+
+
+AS_WRITTEN: dict[str, tuple[str, str]] = {
+    "CR alone": ("a.csv", f"{HEADER}\rX1,H1,{PERIOD},1.00,1.00\rX2,H2,{PERIOD},1.00,1.00\r"),
+    "rows that were emptied": (
+        "a.csv",
+        f"{HEADER},,\n,,,,,,\nX1,H1,{PERIOD},1.00,1.00,,\n,,,,\nX2,H2,{PERIOD},1.00,1.00\n , ,,,\n",
+    ),
+    "JSON lines that end in CR": ("a.jsonl", f"{json.dumps(GOOD)}\r\r \r{json.dumps(GOOD | {'employeeId': 'H2'})}"),
+    "null for what may be absent": (
+        "a.jsonl",
+        json.dumps(GOOD | {"currency": None, "planVersion": None, "breakdown": None})
+        + "\n"
+        + json.dumps(GOOD | {"employeeId": "H2"}),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), AS_WRITTEN.values(), ids=AS_WRITTEN.keys())
+def test_a_file_is_read_as_spreadsheets_and_old_systems_write_it(name: str, content: str) -> None:
+    world = a_world()
+    assert drop(world, name, content) == 2
+    assert world.told() == []
+
+
+BAD_LINES: dict[str, tuple[str, str]] = {
+    "an amount twice": (json.dumps(GOOD)[:-1] + ', "net": "1.00"}', "net: the record gives 'net' more than once"),
+    "a name twice, deep inside": (
+        json.dumps(GOOD)[:-1] + ', "breakdown": {"a": 1, "a": 1}}',
+        "a: the record gives 'a' more than once",
+    ),
+    "5,000 digits": (
+        json.dumps(GOOD)[:-1] + ', "breakdown": {"a": %s}}' % ("9" * 5000),
+        "record: the record has a number of 5000 digits",
+    ),
+    "not a number": (json.dumps(GOOD)[:-1] + ', "breakdown": {"a": NaN}}', "record: the record has NaN"),
+    "a replaced character": (json.dumps(GOOD | {"id": "VK-\ufffd"}), "id: holds U+FFFD"),
+    "no object": ("[1]", "record: must be an object"),
+}
+
+
+@pytest.mark.parametrize(("bad", "reason"), BAD_LINES.values(), ids=BAD_LINES.keys())
+def test_a_line_that_has_no_one_meaning_costs_itself(bad: str, reason: str) -> None:
+    world = a_world()
+    assert drop(world, "a.jsonl", f"{bad}\n{json.dumps(GOOD | {'employeeId': 'H2'})}") == 1
+    (refused,) = report(world, "a.jsonl")["refused"]
+    assert refused["record"] == 1
+    assert refused["reason"].startswith(reason)
+
+
+NAMES = (
+    "Pr\u00e4mien M\u00e4rz 2.csv",
+    "b" * 250 + ".csv",
+    "100%2F.csv",
+    "a,b;c.csv",
+    "\U0001f600.csv",
+    "d/" * 200 + "e.csv",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_operators_are_told_of_a_file_whatever_its_name(name: str) -> None:
+    """INC-41, INC-71: the message's ID goes into headers, table keys and names of blobs."""
+    world = a_world()
+    assert drop(world, name, f"{HEADER}\nX1,H1,{PERIOD},1.00,zzz\n") == 0
+    assert report(world, name)["file"] == name
+    (message,) = world.queues.messages("notifications")
+    assert (message.type, message.data["file"]) == ("calculations-file.refused", name)
+    assert re.fullmatch(r"[\x21-\x7e][\x20-\x7e]{0,148}[\x21-\x7e]", message.id)
+    take_in_file(world.context, name)
+    assert {one.id for one in world.queues.messages("notifications")} == {message.id}
+
+
+@pytest.mark.parametrize(("name", "metadata"), [("2025", {"hdi_isfolder": "true"}), ("in/", {})])
+def test_a_folder_is_no_file(monkeypatch: pytest.MonkeyPatch, name: str, metadata: dict[str, str]) -> None:
+    world = a_world()
+    world.context.inbox.write(name, b"")
+    info = world.context.inbox.info(name)
+    assert info
+    monkeypatch.setattr(world.context.inbox, "info", lambda _: replace(info, metadata=metadata))
+    assert take_in_file(world.context, name) == 0
+    assert world.told() == []
+    assert world.context.inbox.read(name) == b""
+
+
+def test_whatever_a_reader_raises_the_file_is_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise RecursionError("too much")
+
+    monkeypatch.setattr("shared.incentives.inbox.rows_of", fail)
+    world = a_world()
+    assert drop(world, "a.csv", HEADER) == 0
+    assert report(world, "a.csv")["reason"] == "the file cannot be read: RecursionError: too much"
+    assert world.context.inbox.info("a.csv") is None
 
 
 def test_a_file_that_is_too_large_goes_to_quarantine_unread(monkeypatch: pytest.MonkeyPatch) -> None:

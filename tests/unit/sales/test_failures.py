@@ -13,6 +13,7 @@ from shared.kernel.errors import InvalidRequest, StorageUnavailable
 from shared.sales.employees import map_employees
 from shared.sales.files import import_file
 from shared.sales.queries import list_rejects
+from shared.sales.rejects import page_of_rejects
 from shared.sales.runs import ImportRun, RunStatus, Trigger
 from shared.sales.start import StartRequest, start_daily_import, start_import
 from shared.sales.watchdog import watch_imports
@@ -273,6 +274,14 @@ def row(number: int, amount: str = "1.50", store: str = "S1") -> str:
     return f'F{number:05d},2025-01-15T12:00:00+01:00,E1,{store},{amount},1,"Shoes, red\r\nand blue",SKU'
 
 
+def plain(number: int) -> str:
+    return f"F{number:05d},2025-01-15T12:00:00Z,E1,S1,10.00,1,Shoes,SKU"
+
+
+def line(number: int) -> str:
+    return json.dumps(dict(zip(HEADER.split(","), plain(number).split(","), strict=True)))
+
+
 @pytest.mark.parametrize("name", ["2025-01-15.csv", "sales.csv", "S1_2025-01-15_late.CSV"])
 def test_a_csv_file_of_many_slices_is_imported(name: str) -> None:
     """INC-09: byte order mark, quoted line breaks, and the day by name or by the first record."""
@@ -328,6 +337,18 @@ def test_a_file_replaces_the_stores_that_it_names_and_no_others() -> None:
         ("a.jsonl", b'{"transactionId": "1"}\n', "tells the business day"),
         ("2025-01-15.csv", (HEADER + "\r\n" + row(1, "0.001")).encode(), "1 of 1 records were rejected"),
         ("2025-01-15.csv", (HEADER + '\r\n"unclosed').encode(), "is no CSV near byte"),
+        ("2025-01-15.csv", f"{HEADER},salesAmount\r\n".encode(), "names 'salesAmount' twice in its header line"),
+        ("a.csv", f"{HEADER}, SalesAmount\r\n".encode(), "names 'SalesAmount' and 'salesAmount'"),
+        ("a.csv", f"sep=;\r\n{HEADER}".encode(), "its cells must be separated by commas"),
+        ("a.csv", HEADER.replace(",", ";").encode(), "its cells are separated by semicolons"),
+        ("a.csv", f"{HEADER}\r\n".encode("utf-16"), "is UTF-16, not UTF-8"),
+        ("2025-01-15.jsonl", "{}".encode("utf-16"), "is UTF-16, not UTF-8"),
+        (
+            "2025-01-15.jsonl",
+            f"{line(1)}\n".encode() + line(2).replace("F", "Ä").encode("latin-1"),
+            "is not UTF-8 text",
+        ),
+        ("a.csv", HEADER.encode() + b"\r" + b"x" * 200_000, "is no CSV near byte"),
     ],
 )
 def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: bytes, reason: str) -> None:
@@ -340,6 +361,117 @@ def test_a_malformed_file_goes_to_quarantine_with_a_report(name: str, content: b
     report = json.loads(world.context.quarantine.read(f"{failed.run_id}/{name}.report.json"))
     assert reason in report["reason"]
     assert world.context.inbox.info(name) is None
+
+
+AS_WRITTEN: dict[str, tuple[str, bytes]] = {
+    "CR alone": ("2025-01-15.csv", "\r".join([HEADER, *(plain(number) for number in range(5)), ""]).encode()),
+    "CR alone, no day in the name": ("a.csv", "\r".join([HEADER, *(plain(number) for number in range(5))]).encode()),
+    "mixed line ends": (
+        "2025-01-15.csv",
+        f"{HEADER}\r\n{plain(0)}\r{plain(1)}\n{plain(2)}\r\n{plain(3)}\n\r{plain(4)}".encode(),
+    ),
+    "rows that were emptied in a spreadsheet": (
+        "2025-01-15.csv",
+        "\r\n".join([HEADER, *(plain(number) for number in range(5)), *[",,,,,,,"] * 20]).encode(),
+    ),
+    "columns without a name at the end": (
+        "2025-01-15.csv",
+        "\r\n".join([f"{HEADER},,", *(f"{plain(number)},," for number in range(5)), ",,,,,,,,,"]).encode(),
+    ),
+    "blanks around names": (
+        "2025-01-15.csv",
+        "\r\n".join([HEADER.replace(",", " , "), *(plain(number) for number in range(5))]).encode(),
+    ),
+    "JSON lines that end in CR": (
+        "2025-01-15.jsonl",
+        b"\xef\xbb\xbf" + "\r".join([*(line(number) for number in range(5)), "", "  "]).encode(),
+    ),
+    "blank lines of JSON": ("2025-01-15.jsonl", "\r\n\r\n \n".join(line(number) for number in range(5)).encode()),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), AS_WRITTEN.values(), ids=AS_WRITTEN.keys())
+def test_a_file_is_read_as_spreadsheets_and_old_systems_write_it(name: str, content: bytes) -> None:
+    """INC-09: line ends, empty rows and columns hold no record and refuse none."""
+    world = World(page_size=2)
+    map_employees(world.context, {"E1": "H1"})
+    finished = drop(world, name, content)
+    assert (finished.status, finished.records_read, finished.rejected) == (RunStatus.SUCCEEDED, 5, 0)
+    assert world.metrics() == {"H1": (5000, 5, 5)}
+
+
+BAD_LINES: dict[str, tuple[str, str, str]] = {
+    "an amount twice": (line(9)[:-1] + ', "salesAmount": "1.00"}', "salesAmount", "gives 'salesAmount' more than once"),
+    "a name twice, deep inside": (line(9)[:-1] + ', "x": [{"y": 1, "y": 1}]}', "y", "gives 'y' more than once"),
+    "5,000 digits": (line(9)[:-1] + ', "x": %s}' % ("9" * 5000), "", "has a number of 5000 digits"),
+    "not a number": (line(9).replace('"10.00"', "NaN"), "", "has NaN"),
+    "beyond any number": (line(9).replace('"10.00"', "1e999999999999999999999"), "", "cannot be computed with"),
+    "an exponent": (line(9).replace('"10.00"', "1e999999"), "", "cannot be computed with"),
+    "very deep": ("[" * 100_000, "", "is nested too deeply"),
+    "deep": (line(9)[:-1] + ', "x": %s}' % ("[" * 200 + "]" * 200), "", "is nested too deeply"),
+    "no object": ("[1]", "", "is not a JSON object"),
+    "torn": (line(9)[:30], "", "is not valid JSON"),
+    "a replaced character": (line(9).replace("F00009", "VK-\ufffd-1"), "transactionId", "holds U+FFFD"),
+    "a replaced character in the employee's ID": (line(9).replace("E1", "E\\ufffd"), "employeeId", "holds U+FFFD"),
+    "half a character": (line(9).replace("F00009", "\\ud800"), "transactionId", "Unicode"),
+}
+
+
+@pytest.mark.parametrize(("bad", "field", "reason"), BAD_LINES.values(), ids=BAD_LINES.keys())
+def test_a_line_that_has_no_one_meaning_costs_itself_and_is_kept(bad: str, field: str, reason: str) -> None:
+    """INC-04: refused with the reason, the field and the raw record; the good ones around it count."""
+    world = World()
+    map_employees(world.context, {"E1": "H1"})
+    good = [line(number) for number in range(30)]
+    finished = drop(world, "2025-01-15.jsonl", "\n".join([*good[:15], bad, *good[15:]]).encode())
+    assert (finished.status, finished.rejected) == (RunStatus.PARTIAL_SUCCESS, 1)
+    assert world.metrics() == {"H1": (30000, 30, 30)}
+    (row,) = page_of_rejects(world.context.rejects, finished, 10, None).rows
+    reject = {name: str(value) for name, value in row.values.items()}
+    assert reject["field"] == field
+    assert reason in reject["message"]
+    assert reject["raw"]
+
+
+@pytest.mark.parametrize("name", ["2025-01-15.csv", "no-day.csv", "no-day.jsonl"])
+def test_whatever_a_reader_raises_the_file_is_malformed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """INC-09: nothing that a library does crashes the function."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RecursionError("too much")
+
+    monkeypatch.setattr("shared.sales.file_source.rows_of", fail)
+    monkeypatch.setattr("shared.sales.file_source.read_json_item", fail)
+    world = World()
+    failed = drop(world, name, line(1).encode())
+    assert "cannot be read: RecursionError: too much" in failed.failure
+    assert world.context.quarantine.info(f"{failed.run_id}/{name}.report.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata"), [("2025", {"hdi_isfolder": "true"}), ("in", {"Hdi_IsFolder": "True"}), ("in/", {})]
+)
+def test_a_folder_is_no_file(monkeypatch: pytest.MonkeyPatch, name: str, metadata: dict[str, str]) -> None:
+    """INC-09: it stays, nothing is imported, nobody is alerted."""
+    world = World()
+    world.context.inbox.write(name, b"")
+    info = world.context.inbox.info(name)
+    assert info
+    monkeypatch.setattr(world.context.inbox, "info", lambda _: replace(info, metadata=metadata))
+    assert import_file(world.context, name) is None
+    assert world.queues.schedule("notifications") == []
+    assert world.context.inbox.read(name) == b""
+
+
+def test_a_name_of_the_greatest_length_is_quarantined_too() -> None:
+    """INC-09: a blob's name has at most 1,024 characters, that of its report too."""
+    world, name = World(), "\u00e4" * 1020 + ".csv"
+    failed = drop(world, name, b"nothing")
+    (copy, report) = sorted(one.name for one in world.context.quarantine.list(failed.run_id))
+    assert world.context.quarantine.read(copy) == b"nothing"
+    assert report == f"{copy}.report.json"
+    assert len(report) <= 1024
+    assert json.loads(world.context.quarantine.read(report))["fileName"] == name
 
 
 def test_a_file_that_is_too_large_goes_to_quarantine_unread(monkeypatch: pytest.MonkeyPatch) -> None:
