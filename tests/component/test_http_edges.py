@@ -1,6 +1,7 @@
 """INC-33, INC-34: the edges of HTTP, over HTTP: unknown paths, wrong methods, HEAD, bodies, queries, odd text."""
 
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -20,6 +21,7 @@ from local.sandbox.generator import Shape
 from local.sandbox.server import Sandbox
 from shared.access.routes import ROUTES, Contract, Route
 from shared.hub import Hub, replaced_hub
+from shared.kernel.webhook_signature import sign
 from tests.component.import_hub import environment
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.invocation import context
@@ -47,6 +49,7 @@ class Caller:
     """An administrator who calls the app in the stand-in host, with paths and queries as they are written."""
 
     def __init__(self, port: int, token: str) -> None:
+        self.port = port
         self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
         self.token = token
 
@@ -373,3 +376,39 @@ def test_no_odd_header_is_a_failure_of_ours(call: Caller, headers: dict[str, str
     ):
         body = json.dumps({"date": "2025-01-15", "userName": "ada"}).encode() if method in ("POST", "PUT") else b""
         assert_sound(call(method, path, body, headers), path)
+
+
+EVENT = json.dumps(
+    {
+        "eventId": "edge-1",
+        "eventType": "employee.created",
+        "timestamp": "2025-01-10T12:00:00Z",
+        "data": {"employeeId": "H-1", "firstName": "Ada", "lastName": "Abel"},
+    }
+).encode()
+
+
+@pytest.mark.parametrize("way", ["in chunks", "awaiting the interim answer"])
+def test_a_signed_event_is_taken_in_however_its_body_comes(call: Caller, way: str) -> None:
+    """INC-20: proxies and clients of other languages send no Content-Length, or wait before they send a body."""
+    secret = "a secret of the HR system"
+    head = [
+        "POST /api/v1/webhooks/hr HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Connection: close",
+        f"Authorization: Bearer {secret}",
+        f"X-Webhook-Signature: {sign(secret, EVENT)}",
+        f"X-Delivery-Id: {way.replace(' ', '-')}",
+        "X-Event-Type: employee.created",
+        *(["Transfer-Encoding: chunked"] if way == "in chunks" else ["Expect: 100-continue"]),
+        *([] if way == "in chunks" else [f"Content-Length: {len(EVENT)}"]),
+    ]
+    chunks = b"".join(b"%x;part\r\n%b\r\n" % (len(one), one) for one in (EVENT[:9], EVENT[9:])) + b"0\r\nA: b\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", call.port), timeout=10) as peer:
+        peer.sendall("".join(f"{line}\r\n" for line in (*head, "")).encode())
+        if way != "in chunks":
+            assert peer.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        peer.sendall(chunks if way == "in chunks" else EVENT)
+        answer = b"".join(iter(lambda: peer.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["received"] is True

@@ -5,17 +5,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock
+from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
 import pytest
 import requests
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from azure.servicebus.amqp import AmqpMessageBodyType
 
 from local.host.configuration import HostError
 from local.host.host import FunctionsHost
 from local.host.index import IndexedFunction
-from local.host.service_bus import ServiceBusListener
+from local.host.service_bus import ServiceBusListener, _content
 from tests.servicebus import QueueRules, ServiceBusDouble
 from tests.waiting import until
 
@@ -196,3 +198,20 @@ def test_a_run_by_hand_is_a_message_that_no_queue_had(broker: ServiceBusDouble) 
         until(lambda: desk.seen)
     assert answer.status_code == 202
     assert desk.seen[0].get_body() == b"by hand"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "content"),
+    [
+        ("DATA", [b"a", b"b"], b"ab"),
+        ("DATA", b"ab", b"ab"),
+        ("VALUE", {"a": 1}, b"{'a': 1}"),
+        ("VALUE", 5, b"5"),
+        ("SEQUENCE", [[1, 2]], b"[[1, 2]]"),
+    ],
+)
+def test_a_body_that_is_no_data_is_handed_over_as_text_and_takes_no_other_along(
+    kind: str, body: object, content: bytes
+) -> None:
+    message: Any = SimpleNamespace(body_type=AmqpMessageBodyType[kind], body=body)
+    assert _content(message) == content
