@@ -44,7 +44,7 @@ def _problems(route: Route, request: func.HttpRequest) -> Iterator[FieldProblem]
 def _problem(route: Route, name: str, value: str, times: int) -> str:
     longest = _MAX_PAGE_TOKEN if name == "pageToken" else MAX_VALUE
     if name not in route.query:
-        return f"is not a parameter here: there are {', '.join(route.query)}" if route.query else "there are none here"
+        return f"is not a parameter here: there are {', '.join(route.query) or 'none'}"
     if times > 1:
         return "must be given once"
     if not value and name != "pageToken":
