@@ -12,6 +12,7 @@ from shared.incentives.calculate_period import start_calculation
 from shared.incentives.calculation import State
 from shared.incentives.calculation_runs import calculation_runs_of
 from shared.incentives.calculation_store import calculations_of
+from shared.incentives.differences import difference_of, differences_in, shown_difference
 from shared.incentives.post import Amount, shown
 from shared.incentives.post import post as store_posted
 from shared.incentives.queries import shown_run, summary, whole
@@ -77,9 +78,14 @@ def post(hub: Hub, request: ApiRequest) -> ApiResult:
 
 
 def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
-    """List the calculations of a period; `period`, `status`, `employeeId`, `pageSize`, `pageToken`."""
+    """List the calculations of a period; `period`, `status`, `employeeId`, `differing`, `pageSize`, `pageToken`."""
     period = _required_period(hub, request)
     status, employee_id = request.choice("status", State), request.identifier("employeeId")
+    if request.choice("differing", ["true"]):
+        if status or employee_id:
+            problem = FieldProblem("differing", "is a list of its own: give neither status nor employeeId")
+            raise InvalidRequest("differing is not valid", (problem,))
+        return _list_differing(hub, request, period)
     query = f"calculations|{period}|{status}|{employee_id}"
     position, size = hub.page_tokens.read(query, request.query("pageToken")), request.page_size()
     if employee_id:
@@ -92,10 +98,25 @@ def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
     return ApiResult([summary(one) for one in calculations_of(page)], metadata={"nextPageToken": token})
 
 
+def _list_differing(hub: Hub, request: ApiRequest, period: str) -> ApiResult:
+    """List what would come to something else by the present sales, with the amendments that put it right."""
+    query = f"calculations|{period}|differing"
+    after, size = hub.page_tokens.read(query, request.query("pageToken")) or "", request.page_size()
+    found = differences_in(hub.incentives.calculations.of_period(period))
+    left = [one for one in found if one.calculation.calculation_id > after]
+    shown = left[:size]
+    last = shown[-1].calculation.calculation_id if len(left) > size else None
+    token = hub.page_tokens.write(query, last)
+    data = [summary(one.calculation) | shown_difference(one) for one in shown]
+    return ApiResult(data, metadata={"nextPageToken": token, "count": len(found)})
+
+
 def show(hub: Hub, request: ApiRequest) -> ApiResult:
-    """Show a calculation with its breakdown and audit trail."""
+    """Show a calculation with its breakdown and audit trail, and what it would come to now."""
     calculation = hub.incentives.calculations.get(request.path("id"))
-    return ApiResult(whole(calculation), etag=etag_of(calculation))
+    difference = difference_of(hub.incentives, calculation)
+    data = whole(calculation) | (shown_difference(difference) if difference else {})
+    return ApiResult(data, etag=etag_of(calculation))
 
 
 def amend(hub: Hub, request: ApiRequest) -> ApiResult:

@@ -115,7 +115,7 @@ ROUTES: tuple[Route, ...] = (
         "v1/calculations",
         CALCULATION_READERS,
         "Calculations of a period",
-        query=("period", "status", "employeeId", *PAGING),
+        query=("period", "status", "employeeId", "differing", *PAGING),
     ),
     Route("GetCalculation", "GET", "v1/calculations/{id}", CALCULATION_READERS, "A calculation with its breakdown"),
     Route("SubmitCalculation", "POST", "v1/calculations/{id}/submit", ADMINS, "Submit a calculation for approval"),

@@ -10,6 +10,7 @@ from datetime import timedelta
 from shared.incentives.calculate_range import calculate_range
 from shared.incentives.calculation_runs import CalculationRun, RunStatus
 from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
+from shared.incentives.differences import difference_of, shown_difference
 from shared.incentives.inbox import FILE_MESSAGE, take_in_file_now
 from shared.incentives.progress import Progress, progress_from
 from shared.kernel.errors import DataRefused, HubError, InvalidRequest
@@ -19,6 +20,8 @@ from shared.kernel.pay_period import PayPeriod, begun_period
 from shared.kernel.table import RowChanged
 
 _REQUESTED = "calculation.requested"
+_TOLD = 20
+"""Calculations that a notification names."""
 _FROM_THE_BEGINNING = Progress()
 QUEUED_AGAIN_AFTER = timedelta(minutes=15)
 _BY_IMPORT = "Import"
@@ -117,8 +120,8 @@ def calculate_period(
     if run.created or run.replaced or died_before:
         # After a death nobody knows who was told: who tells it on knows what he told already.
         _tell(context, run)
-    if run.differing:
-        _tell_differing(context, run, done.progress.differing_digest)
+    if done.progress.found_anew:
+        _tell_differing(context, run)
     over = replace(run, status=RunStatus.SUCCEEDED, finished_at=context.clock())
     context.runs.put(over)
     return over
@@ -163,12 +166,21 @@ def _begun(run: CalculationRun, before: CalculationRun | None) -> CalculationRun
     return replace(run, status=RunStatus.RUNNING, started_at=started_at)
 
 
-def _tell_differing(context: IncentiveContext, run: CalculationRun, digest: str) -> None:
-    """Tell operators what would come to something else now: once, however many runs find the same."""
+def _tell_differing(context: IncentiveContext, run: CalculationRun) -> None:
+    """Tell operators what would come to something else now, and how it is put right; once for each beginning of a run.
+
+    The first ones are named: `GET /calculations?differing=true` shows all.
+    """
+    found = (context.calculations.find(key) for key in run.differing_ids[:_TOLD])
+    differences = [known for one in found if one and (known := difference_of(context, one))]
+    shown = [
+        {"id": one.calculation.calculation_id, "status": one.calculation.state.value, **shown_difference(one)}
+        for one in differences
+    ]
     send_message(
         context,
         NOTIFICATION_QUEUE,
-        message_id=f"{run.period}-{digest}-calculation.differing",
+        message_id=f"{run.occurrence}-calculation.differing",
         message_type="calculation.differing",
         subject=run.period,
         correlation_id=run.run_id,
@@ -176,10 +188,13 @@ def _tell_differing(context: IncentiveContext, run: CalculationRun, digest: str)
             "period": run.period,
             "runId": run.run_id,
             "count": run.differing,
-            "calculationIds": ", ".join(run.differing_ids[:20]),
+            "calculationIds": ", ".join(run.differing_ids[:_TOLD]),
+            "amounts": "; ".join(f"{one['id']}: {one['comesTo']}, now {one['presentNet']}" for one in shown),
+            "differing": shown,
             "reason": (
                 f"{run.differing} calculations of {run.period} that were submitted, approved or exported would come to "
-                "something else by the present sales: reject those that wait and calculate again, amend the others"
+                "something else by the present sales: reject those that wait and calculate again, amend the others. "
+                f"GET /api/v1/calculations?period={run.period}&differing=true lists them with the amendments to post"
             ),
         },
     )
@@ -190,7 +205,7 @@ def _tell(context: IncentiveContext, run: CalculationRun) -> None:
     send_message(
         context,
         NOTIFICATION_QUEUE,
-        message_id=f"{run.run_id}-{int(run.started_at.timestamp() * 1000)}-calculation.completed",
+        message_id=f"{run.occurrence}-calculation.completed",
         message_type="calculation.completed",
         subject=run.period,
         correlation_id=run.run_id,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from shared.incentives.calculation import Action, Calculation, State
+from shared.incentives.calculation import Calculation
 from shared.incentives.calculation_id import range_of_employee
 from shared.incentives.calculation_runs import CalculationRun
 from shared.incentives.comparison import Comparison, compare
@@ -73,9 +73,10 @@ def _pass(context: IncentiveContext, run: CalculationRun, period: PayPeriod, sta
             computed = compute(context, period, window.sellers)
             comparison = compare(computed, window.standing)
             changed = _write(context, run, comparison)
-            _mark_waiting(context, period.name, comparison)
+            _mark_present(context, run, comparison)
             done.changed = done.changed or bool(changed)
-            done.progress = done.progress.plus(window.last, computed, comparison, changed)
+            anew = comparison.found_in(run.occurrence, window.standing)
+            done.progress = done.progress.plus(window.last, computed, comparison, changed, anew)
     return done
 
 
@@ -108,19 +109,19 @@ def _write(context: IncentiveContext, run: CalculationRun, comparison: Compariso
             raise DataRefused(f"the ID {key} of employee {one.employee_id!r} is another one's as well")
         if not standing.is_open or standing.same_result(one):
             return None
-        again = replace(one, history=standing.history, state=standing.state, created_by=standing.created_by)
-        return again.after(Action.RECALCULATE, at=context.clock(), by=BY)
+        fresh = replace(one, created_by=standing.created_by)
+        return standing.recalculated(fresh, at=context.clock(), by=BY)
 
     return list(context.calculations.change(run.period, sorted(by_id), decide).values())
 
 
-def _mark_waiting(context: IncentiveContext, period: str, comparison: Comparison) -> None:
-    """Let whoever decides see what a calculation would come to now: an outdated one must not be approved."""
+def _mark_present(context: IncentiveContext, run: CalculationRun, comparison: Comparison) -> None:
+    """Keep what calculations would come to now: an outdated one must not be approved, an approved one is amended."""
 
     def decide(key: str, standing: Calculation | None) -> Calculation | None:
-        present = comparison.waiting[key]
-        if standing is None or standing.counts or (present and standing.state is not State.PENDING):
+        present = comparison.present[key]
+        if standing is None or (present and standing.is_open):
             return None
-        return replace(standing, present_net=present)
+        return replace(standing, present_net=present, present_run=run.occurrence if present else "")
 
-    context.calculations.change(period, sorted(comparison.waiting), decide)
+    context.calculations.change(run.period, sorted(comparison.present), decide)

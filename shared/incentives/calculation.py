@@ -93,7 +93,11 @@ class Calculation:
     payroll_reason: str = ""
     """Why payroll refused it last time; it goes into the next export."""
     present_net: str = ""
-    """What it would come to by the present sales, where it waits for a decision and that is something else."""
+    """What it would come to by the present sales, where it was submitted or is further and that is something else."""
+    present_run: str = ""
+    """The beginning of the run that found so (`CalculationRun.occurrence`)."""
+    amount_version: int = 1
+    """Counts its amounts, one after the other: A, B and A again are three."""
     history: tuple[Change, ...] = ()
     """Its audit trail: written together with each change, so that neither is without the other."""
 
@@ -117,6 +121,13 @@ class Calculation:
             )
         change = Change(at, by, action.value, state, note)
         return replace(self, state=state, history=(*self.history, change))
+
+    def recalculated(self, fresh: "Calculation", *, at: datetime, by: str) -> "Calculation":
+        """Return the calculation with the result of another one, and its own audit trail. Conflict as `after`."""
+        same = (self.gross_minor, self.net_minor) == (fresh.gross_minor, fresh.net_minor)
+        version = self.amount_version + (0 if same else 1)
+        again = replace(fresh, history=self.history, state=self.state, amount_version=version)
+        return again.after(Action.RECALCULATE, at=at, by=by)
 
     def begun(self, *, at: datetime, by: str, note: str = "") -> "Calculation":
         """Return a new calculation with the first entry of its audit trail."""

@@ -47,6 +47,11 @@ class CalculationRun:
     """When its message was decided to be sent, the last time; None for a run that an import asked for."""
     etag: str = field(default="", compare=False)
 
+    @property
+    def occurrence(self) -> str:
+        """Names one beginning of the run: an import that is published again has it begin again."""
+        return f"{self.run_id}-{to_iso(self.started_at)}"
+
 
 class CalculationRunStore:
     """The calculation runs of one tenant."""

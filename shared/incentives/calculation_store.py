@@ -108,6 +108,8 @@ def _values(calculation: Calculation) -> dict[str, Value]:
         "exportId": calculation.export_id,
         "payrollReason": calculation.payroll_reason,
         "presentNet": calculation.present_net,
+        "presentRun": calculation.present_run,
+        "amountVersion": calculation.amount_version,
         **long_cells("history", history_json(calculation.history)),
         **long_cells("breakdown", calculation.breakdown),
     }
@@ -139,6 +141,8 @@ def _calculation(key: str, values: Mapping[str, Value]) -> Calculation:
         export_id=text("exportId"),
         payroll_reason=text("payrollReason"),
         present_net=text("presentNet"),
+        present_run=text("presentRun"),
+        amount_version=int(text("amountVersion") or 1),
         history=tuple(
             Change(from_iso(one["at"]), one["by"], one["action"], State(one["state"]), one["note"])
             for one in read_long_cells("history", values)

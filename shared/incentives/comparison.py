@@ -27,12 +27,21 @@ class Comparison:
     """ID of what is left as it is -> what it would come to now (minor units)."""
     cut_anew: set[str] = field(default_factory=set)
     """Of those: others have taken their place, for other days."""
-    waiting: dict[str, str] = field(default_factory=dict)
-    """ID of what is not decided on -> what is to stand there as its present net, "" when nothing speaks against it."""
+    present: dict[str, str] = field(default_factory=dict)
+    """ID -> what is to stand there as its present net, "" where that is what it comes to; only what changes."""
 
     def differs(self, standing: Calculation, net_minor: int) -> None:
         """Note what a calculation that is left as it is would come to now; several may have taken its place."""
         self.differing[standing.calculation_id] = self.differing.get(standing.calculation_id, 0) + net_minor
+
+    def found_in(self, occurrence: str, standing: Iterable[Calculation]) -> int:
+        """Return how many differences a run has found that were not there before, in these calculations.
+
+        One that died after it wrote them down finds them by its own name.
+        """
+        left = (one for one in standing if one.calculation_id not in self.present)
+        written = sum(bool(one.present_net) and one.present_run == occurrence for one in left)
+        return written + sum(map(bool, self.present.values()))
 
 
 def compare(computed: Computed, standing: Iterable[Calculation]) -> Comparison:
@@ -69,12 +78,21 @@ def _compare(
         elif not found.is_open and found.net_minor + corrections.get(found.calculation_id, 0) != 0:
             comparison.differs(found, 0)
     for key, found in here.items():
-        present = ""
-        if found.state is State.PENDING and key in comparison.differing:
-            net = amount_text(comparison.differing[key])
-            present = "calculations of other days" if key in comparison.cut_anew else net
-        if not found.counts and present != found.present_net:
-            comparison.waiting[key] = present
+        present = _present_net(comparison, found, corrections)
+        if present != found.present_net:
+            comparison.present[key] = present
+
+
+def _present_net(comparison: Comparison, found: Calculation, corrections: Mapping[str, int]) -> str:
+    """Return what a calculation that is left as it is would come to now, "" where it is that."""
+    key = found.calculation_id
+    if found.is_open or key not in comparison.differing:
+        return ""
+    net_minor = comparison.differing[key]
+    net = amount_text(net_minor)
+    if found.state is State.PENDING and key in comparison.cut_anew:
+        return f"{net}, in calculations of other days"
+    return "" if net_minor == found.net_minor + corrections.get(key, 0) else net
 
 
 def _compare_one(
@@ -83,8 +101,11 @@ def _compare_one(
     found = here.get(one.calculation_id)
     paying = [other for other in here.values() if not other.is_open and _pays_the_same_days(one, other)]
     if paying:
-        for other in paying:
-            comparison.differs(other, one.net_minor)
+        if found and not found.is_open:
+            paying.append(found)
+        for number, other in enumerate(sorted(paying, key=lambda each: each.calculation_id)):
+            # Where several pay these days, the first one stands for the whole amount: together they come to it once.
+            comparison.differs(other, 0 if number else one.net_minor)
             comparison.cut_anew.add(other.calculation_id)
     elif found is None or (found.is_open and not found.same_result(one)):
         comparison.to_write.append(one)

@@ -43,8 +43,8 @@ def submit(context: IncentiveContext, ids: Collection[str], actor: Actor, *, see
                 f"amendment {calculation.calculation_id} was rejected: amend calculation {calculation.amends} again"
             )
         _seen(seen, calculation).refuse_another(calculation)
-        _refuse_outdated(calculation)
         after = calculation.after(Action.SUBMIT, at=at, by=actor.subject)
+        _refuse_outdated(calculation)
         return replace(after, submitted_by=actor.subject, submitter_address=actor.address)
 
     return _decide(context, ids, seen, Decision(Action.SUBMIT, actor.subject), change)
@@ -59,8 +59,9 @@ def approve(
     def change(calculation: Calculation, at: datetime) -> Calculation:
         approver.refuse_unfit(calculation)
         _seen(seen, calculation).refuse_another(calculation)
+        after = calculation.after(Action.APPROVE, at=at, by=actor.subject, note=note)
         _refuse_outdated(calculation)
-        return calculation.after(Action.APPROVE, at=at, by=actor.subject, note=note)
+        return after
 
     return _decide(context, ids, seen, Decision(Action.APPROVE, actor.subject, note), change)
 

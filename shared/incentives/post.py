@@ -216,8 +216,7 @@ def _over(
         what = "let it be rejected first" if standing.state is State.PENDING else "amend it"
         message = f"calculation {key} is {standing.state}: {what}"
         return None, Outcome(key, standing.state.value, Conflict.code, message)
-    again = replace(one, history=standing.history, state=standing.state)
-    after = again.after(Action.RECALCULATE, at=context.clock(), by=one.created_by)
+    after = standing.recalculated(one, at=context.clock(), by=one.created_by)
     return after, Outcome(key, after.state.value)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -26,19 +25,17 @@ class Progress:
     withdrawn: int = 0
     differing: int = 0
     differing_ids: tuple[str, ...] = ()
-    differing_digest: str = ""
-    """Of all that differs and what it would come to, in the order of the IDs."""
+    found_anew: int = 0
+    """Differences that this run was the first to find."""
     not_eligible: int = 0
     net_minor: int = 0
 
     def plus(
-        self, after: str, computed: Computed, comparison: Comparison, changed: Sequence[Calculation]
+        self, after: str, computed: Computed, comparison: Comparison, changed: Sequence[Calculation], found_anew: int
     ) -> "Progress":
         """Return the progress after some more employees, of whom the last one has the range `after`."""
         created = sum(len(one.history) == 1 for one in changed)
-        differing, digest = sorted(comparison.differing.items()), self.differing_digest
-        for key, net_minor in differing:
-            digest = sha256(f"{digest}{key}={net_minor}".encode()).hexdigest()[:32]
+        differing = sorted(comparison.differing)
         return Progress(
             after=after,
             created=self.created + created,
@@ -46,8 +43,8 @@ class Progress:
             unchanged=self.unchanged + comparison.unchanged,
             withdrawn=self.withdrawn + comparison.withdrawn,
             differing=self.differing + len(differing),
-            differing_ids=(*self.differing_ids, *(key for key, _ in differing))[:_NAMED],
-            differing_digest=digest,
+            differing_ids=(*self.differing_ids, *differing)[:_NAMED],
+            found_anew=self.found_anew + found_anew,
             not_eligible=self.not_eligible + computed.not_eligible,
             net_minor=self.net_minor + computed.net_minor,
         )
@@ -59,7 +56,7 @@ class Progress:
     @property
     def counts(self) -> dict[str, Any]:
         """The fields that a run has, too."""
-        return {name: value for name, value in asdict(self).items() if name not in ("after", "differing_digest")}
+        return {name: value for name, value in asdict(self).items() if name not in ("after", "found_anew")}
 
     def as_json(self) -> dict[str, Any]:
         """Return the progress as a message carries it."""

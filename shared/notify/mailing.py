@@ -35,6 +35,8 @@ class PayFact:
     reason: str
     first_name: str = field(repr=False)
     employee_address: str = field(repr=False)
+    amount_version: int = 1
+    """Counts the calculation's amounts, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,8 @@ class Mailing:
             if not fact.employee_address:
                 _log.warning("nobody to write to about calculation %s", fact.calculation_id)
                 continue
-            # A calculation that came to the same is not told twice, whichever run computed it.
-            amounts = f"{fact.gross}-{fact.net}"
+            # An amount is told once, whichever run computed it again; one that comes back after another is told anew.
+            amounts = f"{fact.gross}-{fact.net}" + (f"-{fact.amount_version}" if fact.amount_version > 1 else "")
             about = amounts if event == "calculation.completed" else str(message.data["eventId"])
             event_id = f"{event}-{fact.calculation_id}-{about}"
             failure = self._one(event_id, template, fact.employee_address, _pay_values(fact)) or failure

@@ -80,6 +80,7 @@ def _fact(calculation: Calculation, employee: Employee) -> PayFact:
         reason=_reason(calculation),
         first_name=employee.first_name,
         employee_address=employee.email,
+        amount_version=calculation.amount_version,
     )
 
 

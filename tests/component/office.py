@@ -117,3 +117,21 @@ class Office(ImportHub):
         """Return the calculations of the period."""
         found: list[dict[str, Any]] = self.data("ListCalculations", period=PERIOD, pageSize="1000", **query)
         return found
+
+    def differing(self) -> list[dict[str, Any]]:
+        """Return what would come to something else now, read two at a time."""
+        found: list[dict[str, Any]] = []
+        token: dict[str, Any] = {}
+        while True:
+            _, content = self.ask("ListCalculations", period=PERIOD, differing="true", pageSize="2", **token)
+            found += content["data"]
+            if not content["metadata"]["nextPageToken"]:
+                return found
+            token = {"pageToken": content["metadata"]["nextPageToken"]}
+
+    def sells_no_more(self, employee_id: str) -> None:
+        """Let the metrics hold no sales of somebody."""
+        metrics = self.hub.tables.table("SalesMetrics")
+        for row in list(metrics.query(f"{self.hub.tenant}|{PERIOD}")):
+            if row.key.endswith(employee_id):
+                metrics.delete(row.partition, row.key)

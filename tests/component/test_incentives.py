@@ -462,3 +462,30 @@ def test_four_eyes_can_be_switched_off(sandbox: Sandbox) -> None:
         one = office.listed()[0]["id"]
         office.decide("SubmitCalculation", one)
         assert office.decide("ApproveCalculation", one)[0] == 200
+
+
+def test_what_differs_is_listed_with_the_amendment_to_post(office: Office) -> None:
+    """INC-40, INC-42: an approved calculation is not altered; the proposal can be posted as it stands."""
+    office.calculate()
+    office.data("SubmitCalculations", body=office.whole("Draft"))
+    office.data("ApproveCalculations", user="approver", body=office.whole("PendingApproval"))
+    assert office.differing() == []
+    approved = {one["id"]: one["net"] for one in office.listed()}
+    for employee_id in {one["employeeId"] for one in office.listed()}:
+        office.sells_no_more(employee_id)
+    run = office.calculate()
+    found = office.differing()
+    assert len(found) == run["differing"] == sum(net != "0.00" for net in approved.values())
+    assert [(one["id"], one["net"], one["comesTo"], one["presentNet"]) for one in found] == [
+        (key, net, net, "0.00") for key, net in sorted(approved.items()) if net != "0.00"
+    ]
+    one = found[0]
+    assert office.data("GetCalculation", id=one["id"])["proposedAmendment"] == one["proposedAmendment"]
+    body = {name: one["proposedAmendment"][name] for name in ("correctedNet", "reason")}
+    amendment = office.data("AmendCalculation", id=one["id"], body=body)
+    assert amendment["net"] == one["proposedAmendment"]["difference"]
+    office.decide("SubmitCalculation", amendment["id"])
+    office.decide("ApproveCalculation", amendment["id"], user="approver")
+    assert [each["id"] for each in office.differing()] == [each["id"] for each in found[1:]]
+    status, error = office.ask("ListCalculations", period=PERIOD, differing="perhaps")
+    assert (status, error["details"]) == (400, [{"field": "differing", "message": "must be one of true"}])

@@ -82,7 +82,7 @@ def test_what_is_further_than_a_draft_is_left_and_counted(state: State) -> None:
     before = world.one("H1")
     world.sell("H1", sold(99_900))
     run = world.calculate()
-    assert replace(world.one("H1"), present_net="") == before
+    assert replace(world.one("H1"), present_net="", present_run="") == before
     assert (run.differing, run.replaced, run.unchanged) == (1, 0, 1)
 
 
@@ -128,8 +128,7 @@ def test_what_was_approved_and_differs_is_told_once_however_often_it_is_calculat
         world.sell("H1", sold(amount))
         world.calculate()
     messages = [one for one in world.queues.messages("notifications") if one.type == "calculation.differing"]
-    assert len(messages) == 3
-    assert len({one.id for one in messages}) == 2
+    assert len(messages) == len({one.id for one in messages}) == 2
 
 
 def test_what_was_rejected_is_replaced_when_it_comes_to_something_else_and_stays_rejected_otherwise() -> None:

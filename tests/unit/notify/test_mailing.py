@@ -1,5 +1,6 @@
 """INC-60: who is told of a decision on many calculations."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,7 @@ from shared.kernel.errors import PartnerUnavailable
 from shared.kernel.mail import Mail
 from shared.kernel.message import Message, new_message
 from shared.notify.delivery import MAIL_LOG, MailDelivery
-from shared.notify.mailing import AddressLists, Mailing
+from shared.notify.mailing import AddressLists, Mailing, PayFact, Submission
 from shared.wiring.mailing import CalculationFacts
 from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.queues import MemoryQueues
@@ -100,3 +101,44 @@ def test_a_submitter_who_cannot_be_told_now_keeps_no_other_from_being_told() -> 
     world.broken = ""
     world.mailing.handle(decided(ids))
     assert sorted(world.told()) == ["ann@retail.example", "bob@retail.example"]
+
+
+class OnePay:
+    """Implements `PayFacts` with one calculation, whatever it comes to by now."""
+
+    def __init__(self) -> None:
+        self.net, self.version = "", 0
+
+    def comes_to(self, net: str) -> None:
+        self.net, self.version = net, self.version + 1
+
+    def computed(self, _period: str) -> Iterator[str]:
+        return iter(["one"])
+
+    def facts(self, ids: Sequence[str]) -> list[PayFact]:
+        assert list(ids) == ["one"]
+        amounts = (self.net, self.net, "EUR")
+        return [PayFact("one", PERIOD, *amounts, "A plan", "", "Ada", "ada@retail.example", self.version)]
+
+    def submissions(self, _period: str, _ids: Sequence[str]) -> list[Submission]:
+        return []
+
+
+def test_an_amount_that_comes_back_is_told_again_and_the_same_one_once() -> None:
+    """1.00, then 2.00, then 1.00 again are three e-mails, however many runs come to each."""
+    world, pay = World(), OnePay()
+    queues = MemoryQueues(lambda: NOW)
+    delivery = MailDelivery(world.hub.tables.table(MAIL_LOG), world, "default", lambda: NOW, "noreply@hub.example.com")
+    mailing = Mailing(delivery, AddressLists(), lambda: pay, queues, lambda: NOW)
+    for number, net in enumerate(("1.00", "1.00", "2.00", "1.00", "1.00")):
+        if net != pay.net:
+            pay.comes_to(net)
+        kind = "calculation.completed"
+        mailing.handle(
+            new_message(message_id=f"run-{number}", message_type=kind, tenant="default", now=NOW, subject=PERIOD)
+        )
+        while portion := queues.receive("notifications"):
+            for _ in range(2):
+                mailing.handle(portion)
+    told = zip(world.sent, ("1.00", "2.00", "1.00"), strict=True)
+    assert all(f"{net} EUR" in mail.text for mail, net in told)
