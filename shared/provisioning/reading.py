@@ -23,7 +23,22 @@ def read_json(body: bytes) -> dict[str, Any]:
         raise ScimRefused("invalidSyntax", f"the body is not JSON in UTF-8 with one meaning: it {error}") from None
     if not isinstance(found, dict):
         raise ScimRefused("invalidSyntax", "the body must be a JSON object")
+    _refuse_repeats(found)
     return found
+
+
+def _refuse_repeats(value: object) -> None:
+    """Refuse an attribute that is given twice: its name is the same in any case."""
+    if isinstance(value, list):
+        for one in value:
+            _refuse_repeats(one)
+    elif isinstance(value, dict):
+        seen: set[str] = set()
+        for name, one in value.items():
+            if name.lower() in seen:
+                raise ScimRefused("invalidSyntax", f"{name[:100]} is given more than once")
+            seen.add(name.lower())
+            _refuse_repeats(one)
 
 
 def read_resource(kind: Kind, given: dict[str, Any]) -> Resource:

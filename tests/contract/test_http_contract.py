@@ -31,6 +31,7 @@ from shared.kernel.errors import (
     RateLimited,
     ServerFailure,
 )
+from shared.kernel.strict_json import Unreadable
 from tests.contract.http_client import IMPATIENT, OK, PATIENT, Tokens, make
 from tests.fakes.tables import MemoryTables
 from tests.unit.adapters.loopback import Behaviour, Loopback, answer, reset
@@ -222,6 +223,45 @@ def test_money_stays_exact() -> None:
 def test_kinds_of_json(kind: str) -> None:
     with Loopback(answer(200, b"[]", content_type=kind)) as partner:
         assert make(partner.url).get_json("/x") == []
+
+
+NO_ONE_MEANING: dict[str, bytes] = {
+    "a name twice": b'{"amount": 100.00, "amount": 1.00}',
+    "a name twice, inside": b'{"totals": {"amount": 1, "amount": 2}}',
+    "5,000 digits": b'{"amount": ' + b"9" * 5000 + b"}",
+    "NaN": b'{"amount": NaN}',
+    "an exponent": b'{"amount": 1e99999999}',
+    "deep": b"[" * 100_000,
+    "latin-1": b'{"id": "\xe4"}',
+    "utf-16": '{"id": "1"}'.encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("body", NO_ONE_MEANING.values(), ids=NO_ONE_MEANING.keys())
+def test_an_answer_that_has_no_one_meaning_is_malformed(body: bytes) -> None:
+    with Loopback(answer(200, body)) as partner, pytest.raises(MalformedResponse, match="no JSON with one meaning"):
+        make(partner.url).get_json("/x")
+
+
+def test_a_bad_item_of_a_page_costs_itself_alone_and_a_bad_answer_to_a_write_everything() -> None:
+    page = answer(200, b'{"data": [{"id": "1", "id": "2"}, {"id": "3"}]}')
+    with Loopback(page, page) as partner:
+        bad, good = make(partner.url).get_json("/x")["data"]
+        assert isinstance(bad, Unreadable)
+        assert good == {"id": "3"}
+        with pytest.raises(MalformedResponse, match="gives 'id' more than once"):
+            make(partner.url).post_json("/x", 1, idempotency_key="k")
+
+
+@pytest.mark.parametrize("key", ["Pr\u00e4mien", "x" * 1000, "a\r\nX-Evil: 1", " lead", "\U0001f600", "\ud800"])
+def test_an_idempotency_key_of_any_text_is_sent_and_is_the_same_each_time(key: str) -> None:
+    with Loopback(OK, OK, OK) as partner:
+        for one in (key, key, f"{key}."):
+            make(partner.url).post_json("/x", 1, idempotency_key=one)
+    sent = [partner.header(number, "X-Idempotency-Key") for number in range(3)]
+    assert sent[0]
+    assert sent[0] == sent[1] != sent[2]
+    assert all(b"\r\nX-Evil" not in request for request in partner.requests)
 
 
 def test_gzip_and_chunks_are_read() -> None:

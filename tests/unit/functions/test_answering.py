@@ -3,16 +3,18 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import azure.functions as func
 import pytest
+from pydantic import BaseModel
 
 from functions.answering import MAX_IDENTIFIER, ApiRequest, ApiResult, respond
 from functions.endpoints.unmatched import decline
 from shared.access.principal import ANONYMOUS
 from shared.access.routes import ROUTES
 from shared.hub import Hub, replaced_hub
-from shared.kernel.errors import NotFound, StorageUnavailable
+from shared.kernel.errors import FieldProblem, InvalidRequest, NotFound, StorageUnavailable
 
 
 def request(identifier: str) -> ApiRequest:
@@ -93,3 +95,26 @@ def test_an_unknown_address_is_no_label_of_any_measurement() -> None:
         for path in ("wp-login.php", "v1/secret"):
             respond(route, decline, func.HttpRequest("GET", f"https://hub.example.com/api/{path}", body=b""))
     assert [one[:3] for one in seen] == [("UnmatchedPath", "{*path}", "GET"), (404,)] * 2
+
+
+class _Amount(BaseModel):
+    amount: str
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "problem"),
+    [
+        (b'{"amount": "1", "amount": "2"}', "amount", "gives 'amount' more than once"),
+        (b'{"amount": "1", "x": [{"y": 1, "y": 2}]}', "y", "gives 'y' more than once"),
+        (b'{"amount": ' + b"9" * 5000 + b"}", "body", "has a number of 5000 digits"),
+        (b'{"amount": NaN}', "body", "has NaN, which is no number of JSON"),
+        (b"[" * 100_000, "body", "is nested too deeply"),
+        ('{"amount": "\u00e4"}'.encode("latin-1"), "body", "is not valid JSON: byte 12 is not UTF-8"),
+    ],
+    ids=["twice", "twice inside", "digits", "NaN", "deep", "latin-1"],
+)
+def test_a_body_that_has_no_one_meaning_is_refused_by_field(body: bytes, field: str, problem: str) -> None:
+    asked = replace(request("x"), http=func.HttpRequest("POST", "https://hub.example.com/x", body=body))
+    with pytest.raises(InvalidRequest) as caught:
+        asked.body(_Amount)
+    assert caught.value.details == (FieldProblem(field, problem),)

@@ -92,3 +92,19 @@ def test_a_body_that_is_not_ours_is_refused_by_field(body: str | bytes, field: s
 def test_no_body_crashes_the_reader(body: bytes | str) -> None:
     with pytest.raises(DataRefused):
         parse_message(body)
+
+
+def test_a_message_that_says_something_twice_is_refused_by_name() -> None:
+    with pytest.raises(DataRefused, match="gives 'tenant' more than once"):
+        parse_message(json.dumps(GOOD)[:-1] + ', "tenant": "other"}')
+
+
+@pytest.mark.parametrize("text", ["\u00e4 2.csv", "b" * 2000, "%2F", "a/b", "\U0001f600"])
+def test_an_id_from_outside_fits_and_is_the_same_each_time(text: str) -> None:
+    def made(message_id: str) -> Message:
+        return new_message(message_id=message_id, message_type="t", tenant="t1", now=datetime(2025, 1, 15, tzinfo=UTC))
+
+    found = made(f"file-{text}")
+    assert found.id.isascii()
+    assert len(found.id) <= 150
+    assert found.correlationid == found.id == made(f"file-{text}").id != made(f"file-{text}x").id

@@ -58,6 +58,11 @@ def test_an_answer_that_breaks_the_contract_is_named_by_field(broken: Answer, fi
         read_answer(GOOD | broken)
 
 
+def test_null_is_absent_where_absent_is_allowed() -> None:
+    found = read_answer(GOOD | {"rejectedRecords": None, "recordsRejected": 0, "receivedAt": None})
+    assert found.rejected == {}
+
+
 @pytest.mark.parametrize("answer", [None, [], "accepted", 5], ids=repr)
 def test_what_is_no_object_is_no_answer(answer: object) -> None:
     with pytest.raises(MalformedResponse, match="body"):

@@ -141,3 +141,24 @@ def test_whatever_comes_is_read_or_refused_and_what_was_read_stays_as_it_is(
     with suppress(ScimRefused):
         resource = patched(kind, resource, {"Operations": operations})
     assert read_resource(kind, resource) == resource
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"userName": "a", "userName": "b"}', "userName"),
+        (b'{"userName": "a", "username": "b"}', "username"),
+        (b'{"emails": [{"value": "a", "Value": "b"}]}', "Value"),
+        (b'{"Operations": [{"op": "add", "OP": "remove"}]}', "OP"),
+    ],
+)
+def test_an_attribute_that_is_given_twice_is_refused_by_name(body: bytes, name: str) -> None:
+    """RFC 7643, 2.1: a name is the same in any case."""
+    with pytest.raises(ScimRefused, match=f"{name}.* more than once"):
+        read_json(body)
+
+
+@pytest.mark.parametrize("body", [b'{"a": NaN}', b'{"a": %s}' % (b"9" * 5000), b"[" * 100_000, b'{"a": "\xe4"}'])
+def test_what_has_no_one_meaning_is_refused(body: bytes) -> None:
+    with pytest.raises(ScimRefused, match="not JSON in UTF-8"):
+        read_json(body)

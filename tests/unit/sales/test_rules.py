@@ -80,6 +80,7 @@ def test_units_that_came_back_are_not_sold() -> None:
         {"transactionDate": "2025-01-15T22:59:59.999Z"},
         {"productCategory": "", "somethingNew": 1},
         {"productSku": "x" * 40_000},
+        {"productCategory": None, "productSku": None, "transactionType": None},
     ],
     ids=[
         "return-without-units",
@@ -91,6 +92,7 @@ def test_units_that_came_back_are_not_sold() -> None:
         "day-ends",
         "extra",
         "long-text",
+        "null",
     ],
 )
 def test_what_is_unusual_and_right_is_accepted(change: dict[str, Any]) -> None:

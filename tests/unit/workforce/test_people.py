@@ -1,6 +1,6 @@
 """INC-22, INC-23, INC-24: events and full syncs lead to the same people in any order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from shared.kernel.errors import DataRefused
+from shared.kernel.strict_json import read_json_items
 from shared.workforce.apply import apply_event
 from shared.workforce.full_sync import start_sync
+from shared.workforce.hr_pages import fetch_page
 from shared.workforce.schedule import watch_workforce
 from shared.workforce.sync_runs import SyncRun, SyncStatus
 from tests.unit.workforce.world import Killed, World, created, updated
@@ -105,6 +107,61 @@ def test_a_bad_record_does_not_stop_the_others_and_terminates_nobody() -> None:
     run = sync(world)
     assert (run.counts.refused, run.counts.unchanged) == (1, 2)
     assert world.employee("H2")["status"] == "Active"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '{"employeeId": "H2", "lastName": "A", "lastName": "B"}',
+        '{"employeeId": "H2", "x": %s}' % ("9" * 5000),
+        '{"employeeId": "H2", "x": NaN}',
+        '{"employeeId": "H2", "assignments": [{"assignmentId": "A1", "storeId": "S1", "storeId": "S2"}]}',
+        '{"employeeId": "H\ufffd"}',
+        '{"employeeId": "H2", "erpEmployeeId": "E\ufffd"}',
+    ],
+)
+def test_a_record_that_has_no_one_meaning_costs_no_other(bad: str) -> None:
+    """INC-24: read as the HTTP client reads a page."""
+    page = read_json_items(f'{{"data": [{bad}, {{"employeeId": "H1"}}], "pagination": null, "metadata": null}}')
+
+    class Client:
+        def get_json(
+            self, path: str, params: Mapping[str, str], *, check: Callable[[Any], object] | None = None
+        ) -> Any:
+            if check:
+                check(page)
+            return page
+
+    found = fetch_page(Client(), 1, 100, datetime(2025, 1, 15, tzinfo=UTC))
+    assert ([one.employee_id for one in found.snapshots], found.refused) == (["H1"], 1)
+
+
+def test_null_is_absent_in_a_page() -> None:
+    page = {
+        "data": [{"employeeId": "H1", "assignments": None}],
+        "pagination": {"page": None, "totalRecords": None, "totalPages": None},
+        "metadata": {"extractedAt": None},
+    }
+
+    class Client:
+        def get_json(
+            self, path: str, params: Mapping[str, str], *, check: Callable[[Any], object] | None = None
+        ) -> Any:
+            return page
+
+    asked = datetime(2025, 1, 15, tzinfo=UTC)
+    found = fetch_page(Client(), 1, 100, asked)
+    assert (len(found.snapshots), found.total_records, found.total_pages, found.as_of) == (1, None, 0, asked)
+
+
+def test_null_is_absent_in_an_assignment() -> None:
+    world = World()
+    world.deliver(world.event("employee.created", created("H1") | {"effectiveDate": None}), "1")
+    data = {"employeeId": "H1", "assignmentId": "A1", "storeId": "S1", "role": None, "startDate": "2025-01-01"}
+    world.deliver(world.event("assignment.created", data | {"endDate": None, "effectiveDate": None}), "2")
+    world.work()
+    (assignment,) = world.employee("H1")["assignments"]
+    assert (assignment.store_id, assignment.role, assignment.last_day) == ("S1", "", None)
 
 
 def test_when_too_many_are_missing_nobody_is_terminated() -> None:

@@ -138,6 +138,10 @@ def _signed(world: World, body: bytes) -> dict[str, str]:
         b'{"eventId": "\xe4"}',
         b"null",
         b'{"eventId": "1", "eventType": "employee.created"}',
+        b'{"eventId": "1", "eventId": "2"}',
+        b"[" * 100_000,
+        b'{"eventId": ' + b"9" * 5000 + b"}",
+        b'{"eventId": NaN}',
     ],
     ids=repr,
 )
