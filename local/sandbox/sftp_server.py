@@ -27,8 +27,9 @@ from paramiko.sftp import SFTP_EOF, SFTP_FAILURE, SFTP_OK, SFTP_PERMISSION_DENIE
 from typing_extensions import Buffer
 
 USERNAME, PASSWORD = "hub", "sftp-password"
-FAULTS = ("reset", "cut-half", "before-rename", "disk-full", "forbidden")
-"""When the next session ends: at once, after half an upload, before its rename; or the disk is full, or not ours."""
+FAULTS = ("reset", "cut-half", "before-rename", "after-rename", "disk-full", "forbidden")
+"""When the next session ends: at once, after half an upload, before its rename, before the rename is answered; or the
+disk is full, or not ours."""
 
 
 class SftpServer:
@@ -37,8 +38,12 @@ class SftpServer:
     def __init__(self, port: int = 0, root: Path | None = None, *, authorized_key: str = "") -> None:
         """Take the port (0: any free one) and listen. OSError when it is taken.
 
-        `authorized_key` is a public key that is let in, beside the password.
+        `authorized_key` is a public key that is let in, beside the password. `collects`: payroll takes each file away
+        as soon as it has its name.
         """
+        self.collects = False
+        self.collected: list[tuple[str, bytes]] = []
+        """Path and content of what payroll has taken away."""
         self.logins: list[str] = []
         self._authorized_key = authorized_key
         self._temporary = None if root else Path(tempfile.mkdtemp(prefix="sandbox-sftp-"))
@@ -85,6 +90,12 @@ class SftpServer:
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
+    def _named(self, file: Path) -> None:
+        """A file has got its name."""
+        if self.collects:
+            self.collected.append((f"/{file.relative_to(self.root).as_posix()}", file.read_bytes()))
+            file.unlink()
+
     def _accept(self) -> None:
         while not self._closing:
             try:
@@ -99,7 +110,7 @@ class SftpServer:
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.key)
             self._transports = [*(one for one in self._transports if one.is_active()), transport]
-            session = _Session(self.root, fault, transport.close)
+            session = _Session(self.root, fault, transport.close, self._named)
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files, session)
             try:
                 transport.start_server(server=_Login(self._authorized_key, self.logins))
@@ -132,11 +143,12 @@ class _Login(paramiko.ServerInterface):
 
 @dataclass(frozen=True)
 class _Session:
-    """What a session serves, what goes wrong in it, and how it ends early."""
+    """What a session serves, what goes wrong in it, how it ends early, and who is told of a renamed file."""
 
     root: Path
     fault: str
     hang_up: Callable[[], None]
+    named: Callable[[Path], None]
 
 
 class _Handle(paramiko.SFTPHandle):
@@ -225,10 +237,14 @@ class _Files(paramiko.SFTPServerInterface):
         if self._session.fault == "before-rename":
             self._session.hang_up()
             return SFTP_FAILURE
+        file = _real(self._session.root, newpath)
         try:
-            _real(self._session.root, oldpath).replace(_real(self._session.root, newpath))
+            _real(self._session.root, oldpath).replace(file)
+            self._session.named(file)
         except OSError as error:
             return _code(error)
+        if self._session.fault == "after-rename":
+            self._session.hang_up()
         return SFTP_OK
 
 

@@ -134,10 +134,11 @@ class Partners:
             settings.host,
             settings.port,
             settings.username,
-            settings.host_key,
+            settings.host_key.fingerprints,
             settings.directory,
             *settings.credentials,
             settings.timeout,
+            settings.host_key.kinds,
         )
         patience = self.retry(SFTP, settings.retry_first_delay)
         return SftpTransfer(server, patience, self.breaker(SFTP, settings.timeout), self.calls(SFTP))

@@ -3,45 +3,32 @@
 It is written under a temporary name that no other attempt has, read back, compared, and only then renamed: of two
 that deliver at once, neither writes into what the other renames. Killed anywhere and done again, it ends in one file
 with the right content; what dead attempts left behind is removed. The server is known by its pinned host key and by
-nothing else.
+nothing else. Where the server does not let the hub read, the size is compared; where it does not let it look either,
+the server has acknowledged each piece.
 """
 
-import logging
 import secrets
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from io import StringIO
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shared.adapters.resilience.retry import Retry
-from shared.adapters.sftp_host_key import fingerprint
+from shared.adapters.sftp_files import Stored, look_at, look_for_folder, remove_parts, rename, upload
+from shared.adapters.sftp_login import Factor, factors_of, log_in
+from shared.adapters.sftp_private_key import private_key as _private_key
+from shared.adapters.sftp_session import PARTNER, SftpServer, session
 from shared.adapters.telemetry.partner_calls import PartnerCall, PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
-from shared.kernel.errors import (
-    ConfigurationError,
-    CredentialsRefused,
-    DataRefused,
-    FieldProblem,
-    NetworkFailure,
-    PartnerRefused,
-    PartnerTimeout,
-)
-from shared.kernel.file_transfer import DeliveredFile
-from shared.kernel.secret import Secret
+from shared.kernel.errors import DataRefused, NetworkFailure
+from shared.kernel.file_transfer import BeforeRename, DeliveredFile
 
 if TYPE_CHECKING:
-    from paramiko import PKey, SFTPClient, Transport
+    from paramiko import SFTPClient, Transport
 
-_log = logging.getLogger(__name__)
+__all__ = ["PARTNER", "SftpServer", "SftpTransfer", "_private_key"]
 
-PARTNER = "payroll-sftp"
-_PIECE = 32 * 1024
-_FORBIDDEN = 403
-_NOT_FOUND = 404
 Result = TypeVar("Result")
 
 
@@ -53,18 +40,8 @@ class Breaker(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class SftpServer:
-    """Where and as whom. `host_keys` are fingerprints; the key wins over the password. Timeout in seconds."""
-
-    host: str
-    port: int
-    username: str
-    host_keys: tuple[str, ...]
-    directory: str
-    private_key: Secret | None = None
-    password: Secret | None = None
-    timeout: float = 30.0
+def _nobody_is_told(_part: str) -> None:
+    """Let a delivery go on that nobody records."""
 
 
 class SftpTransfer:
@@ -77,183 +54,111 @@ class SftpTransfer:
         self._breaker = breaker
         self._calls = calls or PartnerCalls(Telemetry(), PARTNER)
 
-    def deliver(self, name: str, content: bytes) -> DeliveredFile:
-        """Let a file lie on the server. Idempotent by name and content.
+    def deliver(
+        self, name: str, content: bytes, *, part: str = "", before_rename: BeforeRename = _nobody_is_told
+    ) -> DeliveredFile:
+        """Let a file lie on the server. Idempotent by name and content, and by `part` after the file was taken away.
 
-        DataRefused when another content lies there; NetworkFailure, PartnerTimeout (retried already), CircuitOpen;
-        PartnerRefused when the server does not let us; ConfigurationError for host key and credentials.
+        DataRefused when another content lies there; NetworkFailure, PartnerTimeout, MalformedResponse (retried
+        already), CircuitOpen; PartnerRefused when the server does not let us; ContractBroken when it speaks no SFTP;
+        ConfigurationError for host key and credentials; what `before_rename` raises.
         """
         if "/" in name or name in ("", ".", ".."):
             raise ValueError("a file name is needed, not a path")
-        credential, log_in = self._credential()
+        path = f"{self._server.directory.rstrip('/')}/{name}"
+        delivery = _Delivery(DeliveredFile(path, len(content), sha256(content).hexdigest()), content, before_rename)
+        delivery.part = part
+        factors = self._factors()
 
         with self._calls.call("deliver") as observed:
 
             def deliver(secret: str) -> DeliveredFile:
-                step = partial(self._deliver, name, content, lambda transport: log_in(transport, secret))
+                step = partial(self._deliver, delivery, self._log_in(factors, secret))
                 return self._retry.call(lambda: self._attempt(observed, step))
 
-            return credential.use(deliver)
+            return factors[0].secret.use(deliver)
 
     def probe(self) -> None:
         """Return when the server has let us in and has the folder. One attempt, beside the circuit.
 
-        NetworkFailure, PartnerTimeout, PartnerRefused without the folder, ConfigurationError.
+        NetworkFailure, PartnerTimeout, PartnerRefused without the folder, ContractBroken, ConfigurationError.
         """
-        credential, log_in = self._credential()
+        factors = self._factors()
 
         def look(secret: str) -> None:
-            with self._session(lambda transport: log_in(transport, secret)) as sftp:
-                sftp.stat(self._server.directory)
+            with session(self._server, self._log_in(factors, secret)) as sftp:
+                look_for_folder(sftp, self._server.directory)
 
-        credential.use(look)
+        factors[0].secret.use(look)
 
     def _attempt(self, observed: PartnerCall, step: "Callable[[], DeliveredFile]") -> DeliveredFile:
         with observed.attempt():
             return self._breaker.call(step)
 
-    def _credential(self) -> "tuple[Secret, Callable[[Transport, str], None]]":
-        """Return what is needed to log in, and how. The private key wins where there are both."""
-        key, password = self._server.private_key, self._server.password
-        if password and not (key and key.find()):
-            return password, self._by_password
-        assert key, "the settings have one of them"
-        return key, self._by_private_key
+    def _factors(self) -> list[Factor]:
+        factors = factors_of(self._server.private_key, self._server.password)
+        assert factors, "the settings have one of them"
+        return factors
 
-    def _by_password(self, transport: "Transport", password: str) -> None:
-        transport.auth_password(self._server.username, password)
+    def _log_in(self, factors: list[Factor], value: str) -> "Callable[[Transport], None]":
+        return lambda transport: log_in(transport, self._server.username, factors, value)
 
-    def _by_private_key(self, transport: "Transport", private_key: str) -> None:
-        transport.auth_publickey(self._server.username, _private_key(private_key))
+    def _deliver(self, delivery: "_Delivery", log_in: "Callable[[Transport], None]") -> DeliveredFile:
+        with session(self._server, log_in) as sftp:
+            delivered = delivery.carry_out(sftp)
+            remove_parts(sftp, delivery.wanted.path)
+        return delivered
 
-    def _deliver(self, name: str, content: bytes, log_in: "Callable[[Transport], None]") -> DeliveredFile:
-        path = f"{self._server.directory.rstrip('/')}/{name}"
-        wanted = DeliveredFile(path, len(content), sha256(content).hexdigest())
-        with self._session(log_in) as sftp:
-            there = _stored(sftp, path)
-            if there is None:
-                part = f"{path}.{secrets.token_hex(4)}.part"
-                _upload(sftp, part, content)
-                written = _stored(sftp, part)
-                if written is None or (written.size, written.sha256) != (wanted.size, wanted.sha256):
-                    raise NetworkFailure(PARTNER, f"{name} did not arrive whole")
-                _rename(sftp, part, path)
-            elif there != wanted:
-                raise DataRefused(f"{path} lies on the SFTP server already, with another content: look at it first")
-            _remove_parts(sftp, path)
-        return wanted
 
-    @contextmanager
-    def _session(self, log_in: "Callable[[Transport], None]") -> Iterator["SFTPClient"]:
-        import paramiko
+class _Delivery:
+    """A delivery in all its attempts: what an attempt has recorded, the next one goes by."""
 
-        with _told(), closing(self._connect(log_in)) as transport:
-            sftp = paramiko.SFTPClient.from_transport(transport)
-            if sftp is None:
-                raise NetworkFailure(PARTNER, "the server opens no SFTP session")
-            channel = sftp.get_channel()
-            if channel:
-                channel.settimeout(self._server.timeout)
-            yield sftp
+    def __init__(self, wanted: DeliveredFile, content: bytes, before_rename: BeforeRename) -> None:
+        """Begin with nothing on the server."""
+        self.wanted, self._content, self._before_rename = wanted, content, before_rename
+        self._folder = wanted.path.rpartition("/")[0] or "/"
+        self.part = ""
+        """The temporary name that is recorded as lying there whole, about to be renamed."""
 
-    def _connect(self, log_in: "Callable[[Transport], None]") -> "Transport":
-        import paramiko
+    def carry_out(self, sftp: "SFTPClient") -> DeliveredFile:
+        """Let the file lie under its name, or find that it did."""
+        there = self._find(sftp)
+        if there and there.is_seen:
+            return self.wanted
+        if not self.part:
+            part = self._upload(sftp)
+            self._before_rename(part)
+            self.part = part
+        return self._rename(sftp, unseen=there is not None)
 
-        server = self._server
-        transport = paramiko.Transport(socket.create_connection((server.host, server.port), server.timeout))
+    def _find(self, sftp: "SFTPClient") -> Stored | None:
+        there = look_at(sftp, self.wanted.path)
+        if there and there.differs_from(self.wanted):
+            path = self.wanted.path
+            raise DataRefused(f"{path} lies on the SFTP server already, with another content: look at it first")
+        return there
+
+    def _upload(self, sftp: "SFTPClient") -> str:
+        part = f"{self.wanted.path}.{secrets.token_hex(4)}.part"
+        size = upload(sftp, part, self._content)
+        written = look_at(sftp, part)
+        if size not in (None, self.wanted.size) or written is None or written.differs_from(self.wanted):
+            raise NetworkFailure(PARTNER, f"{self.wanted.path} did not arrive whole")
+        return part
+
+    def _rename(self, sftp: "SFTPClient", *, unseen: bool) -> DeliveredFile:
+        """Give the file its name. Gone under both names, it was renamed before and has been taken since.
+
+        Only what lay there whole is recorded, and only the rename takes it away from its temporary name.
+        """
         try:
-            transport.banner_timeout = transport.auth_timeout = server.timeout
-            transport.start_client(timeout=server.timeout)
-            self._check_host_key(transport)
-            log_in(transport)
-        except BaseException:
-            transport.close()
-            raise
-        return transport
-
-    def _check_host_key(self, transport: "Transport") -> None:
-        seen = fingerprint(transport.get_remote_server_key().asbytes())
-        if seen not in self._server.host_keys:
-            problem = FieldProblem("SFTP_HOST_KEY", f"the server shows {seen}, which is not the pinned key")
-            raise ConfigurationError((problem,))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say in the hub's own errors what went wrong, by who must act."""
-    from paramiko import AuthenticationException, SSHException
-
-    try:
-        yield
-    except AuthenticationException:
-        problem = FieldProblem("SFTP_USERNAME, SFTP_PRIVATE_KEY, SFTP_PASSWORD", "the server does not accept them")
-        raise CredentialsRefused((problem,)) from None
-    except TimeoutError:
-        raise PartnerTimeout(PARTNER, "the server does not answer in time") from None
-    except PermissionError:
-        raise PartnerRefused(PARTNER, "the server does not let us write in SFTP_DIRECTORY", status=_FORBIDDEN) from None
-    except FileNotFoundError:
-        raise PartnerRefused(PARTNER, "SFTP_DIRECTORY is not on the server", status=_NOT_FOUND) from None
-    except (SSHException, OSError, EOFError) as error:
-        raise NetworkFailure(PARTNER, f"the connection failed ({type(error).__name__})") from None
-
-
-def _upload(sftp: "SFTPClient", path: str, content: bytes) -> None:
-    with sftp.open(path, "wb") as file:
-        file.set_pipelined(True)
-        for start in range(0, len(content), _PIECE):
-            file.write(content[start : start + _PIECE])
-
-
-def _stored(sftp: "SFTPClient", path: str) -> DeliveredFile | None:
-    """Read a file back; None when it is not there."""
-    try:
-        with sftp.open(path, "rb") as file:
-            size, digest = 0, sha256()
-            file.prefetch(file.stat().st_size)
-            while piece := file.read(_PIECE):
-                size += len(piece)
-                digest.update(piece)
-    except FileNotFoundError:
-        return None
-    return DeliveredFile(path, size, digest.hexdigest())
-
-
-def _rename(sftp: "SFTPClient", old: str, new: str) -> None:
-    """Rename at once where the server can (OpenSSH), else as SFTP version 3 does, which never replaces a file."""
-    try:
-        try:
-            sftp.posix_rename(old, new)
+            rename(sftp, self.part, self.wanted.path, replacing=not unseen)
         except OSError as error:
-            if error.errno is not None:
+            there = self._find(sftp)  # another attempt may have been faster
+            if there and there.is_seen:
+                return self.wanted
+            if not isinstance(error, FileNotFoundError) and look_at(sftp, self.part) is not None:
                 raise
-            sftp.rename(old, new)
-    except FileNotFoundError:
-        raise NetworkFailure(PARTNER, "another attempt was faster and removed this one's temporary file") from None
-
-
-def _remove_parts(sftp: "SFTPClient", path: str) -> None:
-    """Remove what attempts that died left behind."""
-    directory, _, name = path.rpartition("/")
-    try:
-        entries = sftp.listdir(directory or "/")
-    except PermissionError:
-        _log.warning("the SFTP server does not let us list: a torn .part file of %s may lie there", name)
-        return
-    for entry in entries:
-        if entry.startswith(f"{name}.") and entry.endswith(".part"):
-            with suppress(FileNotFoundError):
-                sftp.remove(f"{directory}/{entry}")
-
-
-def _private_key(text: str) -> "PKey":
-    """Read a private key, OpenSSH or PEM; a setting may hold its line ends as `\\n`."""
-    import paramiko
-
-    whole = text.replace("\\n", "\n").strip() + "\n"
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            return kind.from_private_key(StringIO(whole))
-        except (paramiko.SSHException, ValueError, IndexError):
-            continue
-    raise ConfigurationError((FieldProblem("SFTP_PRIVATE_KEY", "is no private key without passphrase"),))
+            look_for_folder(sftp, self._folder)
+            return replace(self.wanted, taken=there is None)
+        return self.wanted

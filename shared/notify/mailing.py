@@ -234,6 +234,7 @@ _TITLES = {
     "dead-letter.created": "A message was given up",
     "export.stopped": "A payroll export has stopped",
     "export.blocked": "A payroll export is not done",
+    "export.file-taken": "A payroll file is gone from the SFTP server",
     "export.withheld": "Employees are missing in a payroll export",
     "calculation.differing": "Calculations differ from the present sales",
     "employee-sync.failed": "The employee sync did not go well",

@@ -91,6 +91,10 @@ class Export:
     csv_sha256: str = ""
     csv_path: str = ""
     """Where it lies on SFTP."""
+    csv_part: str = ""
+    """The temporary name under which it lay there whole, about to be renamed."""
+    csv_taken: bool = False
+    """It was gone under both names when its delivery was done again: payroll has taken it."""
     payroll_batch_id: str = ""
     payroll_status: str = ""
     answered: ControlTotals | None = None

@@ -48,6 +48,19 @@ def tell_withheld(context: PayrollContext, export: Export) -> None:
     _send(context, "export.withheld", f"{export.export_id}-export.withheld", export.export_id, data)
 
 
+def tell_taken(context: PayrollContext, export: Export) -> None:
+    """Tell operators that a file was gone when its delivery was done again: payroll has it, or somebody removed it."""
+    data = {
+        "exportId": export.export_id,
+        "period": export.period,
+        "csvPath": export.csv_path,
+        "csvSha256": export.csv_sha256,
+        "reason": "It lay on the SFTP server whole and is gone, so it is not sent again. Ask payroll's people whether "
+        "they have it.",
+    }
+    _send(context, "export.file-taken", f"{export.export_id}-export.file-taken", export.export_id, data)
+
+
 def tell_not_done(
     context: PayrollContext, period: str, due: datetime, reason: str, severity: str, occasion: str
 ) -> None:

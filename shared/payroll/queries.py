@@ -22,5 +22,6 @@ def whole(context: PayrollContext, export: Export) -> dict[str, Any]:
         "csvSize": export.csv_size,
         "csvSha256": export.csv_sha256 or None,
         "csvPath": export.csv_path or None,
+        "csvTaken": export.csv_taken,
         "csvBlob": f"exports/{export.csv_blob}" if export.csv_sha256 else None,
     }

@@ -20,7 +20,7 @@ from shared.payroll.batch import batch_body
 from shared.payroll.context import PayrollContext, Settlement
 from shared.payroll.csv_file import csv_content
 from shared.payroll.export import ControlTotals, Export, ExportStatus, Step
-from shared.payroll.notices import summary, tell_completed, tell_withheld
+from shared.payroll.notices import summary, tell_completed, tell_taken, tell_withheld
 from shared.payroll.payroll_api import BatchAnswer, post_batch
 from shared.payroll.records import PayRecord, Rules, Withheld, from_line, lines_in, records_of, to_line
 
@@ -135,16 +135,27 @@ def _check_status(context: PayrollContext, export: Export) -> None:
 
 
 def transfer(context: PayrollContext, export: Export) -> Export:
-    """Deliver the archived CSV by SFTP."""
+    """Deliver the archived CSV by SFTP, once: a file that payroll took from there is not put there again."""
     if export.totals.record_count == 0:
         return export
     content = context.archive.read(export.csv_blob)
     if sha256(content).hexdigest() != export.csv_sha256:
         raise DataRefused(f"export {export.export_id}: the archived file is not the one that was written")
-    delivered = context.transfer().deliver(export.file_name, content)
+    recorded = export
+
+    def record(part: str) -> None:
+        """Store that the file lies there whole and is about to get its name: from then on payroll may take it."""
+        nonlocal recorded
+        recorded = context.exports.save(replace(recorded, csv_part=part, progress_at=context.clock()))
+
+    transfer = context.transfer()
+    delivered = transfer.deliver(export.file_name, content, part=export.csv_part, before_rename=record)
     if (delivered.size, delivered.sha256) != (export.csv_size, export.csv_sha256):
         raise DataRefused(f"export {export.export_id}: the file on SFTP is not the archived one")
-    return replace(export, csv_path=delivered.path)
+    done = replace(recorded, csv_path=delivered.path, csv_taken=delivered.taken)
+    if done.csv_taken:
+        tell_taken(context, done)
+    return done
 
 
 def settle(context: PayrollContext, export: Export) -> Export:

@@ -82,6 +82,8 @@ class Trial:
         sandbox.payroll.reject(["E3"], 1, "no bank account")
         for path in sandbox.sftp.files():
             (sandbox.sftp.root / path.lstrip("/")).unlink()
+        sandbox.sftp.collects = False
+        sandbox.sftp.collected.clear()
         settings = {"AzureWebJobsStorage": azurite.connection_string, "HUB_TENANT": name} | carrier.settings
         settings["EXPORT_LEASE_SECONDS"] = str(LEASE - 30)
         self.environment = environment(sandbox, **settings)
@@ -122,7 +124,7 @@ class Trial:
         assert paid == {key: [amount] for key, amount in PAID.items()}, where
         assert [batch["batchId"] for batch in ledger["batches"]] == [export.export_id], where
         assert self._sandbox.sftp
-        [(path, content)] = self._sandbox.sftp.files().items()
+        [(path, content)] = [*self._sandbox.sftp.collected, *self._sandbox.sftp.files().items()]
         assert path == f"/incoming/dsif/{export.export_id}.csv", where
         assert sha256(content).hexdigest() == export.csv_sha256, where
         assert self.hub.payroll.archive.read(export.csv_blob) == content, where
@@ -173,6 +175,28 @@ def test_killed_around_every_effect_of_the_export(trials: Any, carrier: Carrier)
         if isinstance(carrier, ServiceBusCarrier) and carrier.sending not in place:
             continue
         trial = trials(f"kill{victim}")
+        trial.do("start")
+        body = trial.take()
+        assert trial.do("handle", body=body, victim=victim)["killed"], place
+        assert not trial.do("handle", body=body)["killed"]
+        trial.work()
+        trial.check(f"killed {place} ({victim})")
+
+
+@pytest.mark.parametrize("carrier", [Transport.STORAGE], indirect=True)
+def test_killed_around_the_rename_while_payroll_takes_the_file_at_once(trials: Any, sandbox: Sandbox) -> None:
+    """The same file never lies there twice: what was renamed is known by what was stored before."""
+    assert sandbox.sftp
+    dry = trials("drytaken")
+    sandbox.sftp.collects = True
+    dry.do("start")
+    places = dry.do("handle", body=dry.take())["places"]
+    dry.check("nothing is killed")
+    first, last = places.index("after upload"), places.index("after SFTPClient.posix_rename") + 4
+    assert "after AzureTable.replace Exports" in places[first:last]
+    for victim, place in enumerate(places[first:last], first + 1):
+        trial = trials(f"taken{victim}")
+        sandbox.sftp.collects = True
         trial.do("start")
         body = trial.take()
         assert trial.do("handle", body=body, victim=victim)["killed"], place

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.adapters.sftp_host_key import pinned_fingerprints
+from shared.adapters.sftp_host_key import PinnedKeys, pinned_keys
 from shared.kernel.errors import ConfigurationError, FieldProblem
 from shared.kernel.mail import is_address
 from shared.kernel.secret import Secret
@@ -60,7 +60,7 @@ def _addresses(value: object) -> object:
 
 
 def _host_keys(value: object) -> object:
-    return tuple(pinned_fingerprints(value)) if isinstance(value, str) else value
+    return pinned_keys(value) if isinstance(value, str) else value
 
 
 def _seconds(value: object) -> object:
@@ -69,7 +69,7 @@ def _seconds(value: object) -> object:
     return value
 
 
-HostKeys = Annotated[tuple[str, ...], BeforeValidator(_host_keys)]
+HostKeys = Annotated[PinnedKeys, BeforeValidator(_host_keys)]
 HttpUrl = Annotated[str, BeforeValidator(http_url)]
 Authority = Annotated[str, BeforeValidator(_authority)]
 TimeZone = Annotated[ZoneInfo, BeforeValidator(_time_zone)]

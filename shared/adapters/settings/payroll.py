@@ -42,17 +42,19 @@ class SftpSettings(Group):
     private_key: Secret | None = Field(default=None, alias="SFTP_PRIVATE_KEY")
     password: Secret | None = Field(default=None, alias="SFTP_PASSWORD")
     host_key: HostKeys = Field(alias="SFTP_HOST_KEY")
-    """The pinned key, as in known_hosts or as fingerprint; several with commas while it is rotated."""
+    """The pinned key, as in known_hosts or as fingerprint; several with commas or on lines, while it is rotated or
+    where the server has keys of several kinds."""
     directory: str = Field(default="/incoming/dsif", alias="SFTP_DIRECTORY", pattern=r"^/")
     timeout: float = Field(default=30.0, alias="SFTP_TIMEOUT", gt=0, le=120)
     retry_first_delay: float = Field(default=2.0, alias="SFTP_RETRY_FIRST_DELAY", ge=0, le=8)
 
     @property
     def credentials(self) -> tuple[Secret | None, Secret | None]:
-        """Private key and password. A setting of this process wins; else both are in the vault, and the key wins."""
-        if self.private_key and not self.private_key.in_vault:
-            return self.private_key, None
-        if self.password and not self.password.in_vault:
+        """Private key and password: the key is tried first, the other where the server wants it as well.
+
+        A setting of this process wins over the vault: a password that is set keeps the vault's key from being used.
+        """
+        if self.password and not self.password.in_vault and self.private_key and self.private_key.in_vault:
             return None, self.password
         return self.private_key, self.password
 
@@ -66,7 +68,8 @@ class SftpSettings(Group):
     @model_validator(mode="after")
     def _one_way_in(self) -> "SftpSettings":
         given = [one for one in (self.private_key, self.password) if one]
-        if not given or (len(given) > 1 and not any(one.in_vault for one in given)):
-            problem = FieldProblem("SFTP_PRIVATE_KEY", "give either SFTP_PRIVATE_KEY or SFTP_PASSWORD")
+        if not given:
+            text = "give either SFTP_PRIVATE_KEY or SFTP_PASSWORD, or both where the server wants both"
+            problem = FieldProblem("SFTP_PRIVATE_KEY", text)
             raise ConfigurationError((problem,))
         return self

@@ -184,10 +184,24 @@ def test_problems_lists_everything_at_once() -> None:
     }
 
 
-@pytest.mark.parametrize("given", [{"SFTP_PRIVATE_KEY": "a key"}, {"SFTP_PASSWORD": ""}], ids=["both", "neither"])
-def test_there_is_one_way_into_the_sftp_server(given: dict[str, str]) -> None:
+def test_there_is_a_way_into_the_sftp_server() -> None:
     with pytest.raises(ConfigurationError, match="give either SFTP_PRIVATE_KEY or SFTP_PASSWORD"):
-        _ = Settings(GOOD | given).sftp
+        _ = Settings(GOOD | {"SFTP_PASSWORD": ""}).sftp
+
+
+def test_key_and_password_are_both_kept_for_an_sftp_server_that_wants_both() -> None:
+    key, password = Settings(GOOD | {"SFTP_PRIVATE_KEY": "a key"}).sftp.credentials
+    assert key
+    assert password
+    assert (key.value(), password.value()) == ("a key", GOOD["SFTP_PASSWORD"])
+
+
+def test_host_keys_are_kept_with_their_kinds() -> None:
+    rsa, ecdsa = "AAAAB3NzaC1yc2E=", "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY="
+    setting = f"sftp.example.com,192.0.2.1 ssh-rsa {rsa}\\necdsa-sha2-nistp256 {ecdsa}, SHA256:{'A' * 43}"
+    pinned = Settings(GOOD | {"SFTP_HOST_KEY": setting}).sftp.host_key
+    assert len(pinned.fingerprints) == 3
+    assert pinned.kinds == ("ssh-rsa", "ecdsa-sha2-nistp256")
 
 
 def test_no_value_of_a_setting_is_told() -> None:

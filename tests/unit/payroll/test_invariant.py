@@ -76,10 +76,11 @@ def check(world: World) -> None:
     exports = {one.export_id: one for one in world.all_exports()}
     sent = {key: one for key, one in exports.items() if one.totals.record_count}
     assert batches.keys() == sent.keys()
-    assert world.folder.files.keys() == {one.file_name for one in sent.values()}
+    received = world.folder.received()
+    assert received.keys() == {one.file_name for one in sent.values()}
     for export in sent.values():
-        assert sha256(world.folder.files[export.file_name]).hexdigest() == export.csv_sha256
-        assert world.context.archive.read(export.csv_blob) == world.folder.files[export.file_name]
+        assert sha256(received[export.file_name]).hexdigest() == export.csv_sha256
+        assert world.context.archive.read(export.csv_blob) == received[export.file_name]
     for payment in payments:
         assert {calculations[key].export_id for key in payment["calculationIds"]} == {payment["batchId"]}
 
@@ -110,6 +111,10 @@ class ExportMachine(RuleBasedStateMachine):
     @rule(employee=employees, times=st.integers(1, 2))
     def payroll_will_reject(self, employee: str, times: int) -> None:
         self.world.client.ledger.reject([employee], times, "no bank account")
+
+    @rule(collects=st.booleans())
+    def payroll_takes_files_away_or_leaves_them(self, collects: bool) -> None:
+        self.world.folder.collects = collects
 
     @rule(times=st.integers(1, 3))
     def answers_get_lost(self, times: int) -> None:
@@ -266,13 +271,15 @@ def places() -> int:
     return number
 
 
+@pytest.mark.parametrize("collects", [False, True], ids=["the file stays", "payroll takes the file at once"])
 @pytest.mark.parametrize("times", [1, 2], ids=["killed once", "killed twice at the same place"])
-def test_a_worker_killed_at_any_operation_ends_in_the_same_place(times: int) -> None:
+def test_a_worker_killed_at_any_operation_ends_in_the_same_place(times: int, collects: bool) -> None:
     """INC-56: before and after each storage operation, the POST, the upload, the rename."""
     number = places()
     assert number > 60
     for victim in range(1, number + 1):
         world = everything_once()
+        world.folder.collects = collects
         export = world.trigger()
         for _ in range(times):
             world.hook, died = killing(victim)
@@ -284,7 +291,7 @@ def test_a_worker_killed_at_any_operation_ends_in_the_same_place(times: int) -> 
         assert found.status is ExportStatus.COMPLETED, victim
         assert len(world.client.ledger.batches) == 1, victim
         assert world.paid() == {"E1": 10_050, "E2": 19_500}, victim
-        assert list(world.folder.files) == [found.file_name]
+        assert list(world.folder.received()) == [found.file_name], victim
         states = Counter(one.state for one in world.calculations().values())
         assert states == {State.EXPORTED: 5, State.APPROVED: 2}, victim
         assert [one.subject for one in world.told("export.completed")] == [export.export_id]

@@ -133,7 +133,7 @@ def test_payroll_that_stays_away_stops_the_export_and_a_resume_ends_it(world: Wo
 def test_wrong_settings_stop_it_at_once_by_their_names(world: World) -> None:
     problem = FieldProblem("SFTP_HOST_KEY", "the server shows another one")
 
-    def refuse(_name: str, _content: bytes) -> None:
+    def refuse(_name: str, _content: bytes, **_options: object) -> None:
         raise ConfigurationError((problem,))
 
     world.folder.deliver = refuse  # type: ignore[method-assign, assignment]
@@ -145,6 +145,48 @@ def test_wrong_settings_stop_it_at_once_by_their_names(world: World) -> None:
     world.work()
     assert len(world.client.sent) == 1, "payroll is not asked again for what it has answered"
     assert list(world.folder.files) == [export.file_name]
+
+
+def test_a_file_that_payroll_took_before_its_delivery_was_recorded_is_not_sent_again(world: World) -> None:
+    """INC-56: the worker dies after the rename, and payroll is faster than the next one."""
+    world.folder.collects = True
+
+    def die(operation: str, _place: str) -> None:
+        if operation == "upload" and world.folder.collected:
+            raise Killed
+
+    export = world.trigger()
+    world.hook = die
+    world.deliver()
+    assert world.told("export.file-taken") == []
+    world.now += timedelta(seconds=LEASE + 1)
+    world.work()
+    found = world.context.exports.get(export.export_id)
+    assert (found.status, found.csv_taken) == (ExportStatus.COMPLETED, True)
+    assert (list(world.folder.received()), world.folder.files) == ([export.file_name], {})
+    [alert] = world.told("export.file-taken")
+    assert (alert.data["exportId"], alert.data["csvSha256"]) == (export.export_id, found.csv_sha256)
+    assert "Ask payroll's people" in str(alert.data["reason"])
+
+
+def test_a_worker_that_was_overtaken_before_its_rename_renames_nothing(world: World) -> None:
+    """What it uploaded is not what the export names: the other one's file counts."""
+    world.folder.collects = True
+
+    def overtake(operation: str, place: str) -> None:
+        if (operation, place) == ("replace", "Exports") and world.folder.parts:
+            world.hook = lambda _operation, _place: None
+            world.now += timedelta(seconds=LEASE + 1)
+            world.trigger()
+            world.deliver()
+
+    export = world.trigger()
+    world.hook = overtake
+    world.deliver()
+    world.work()
+    assert world.context.exports.get(export.export_id).status is ExportStatus.COMPLETED
+    assert list(world.folder.received()) == [export.file_name]
+    assert world.told("export.file-taken") == []
 
 
 def test_an_archive_that_was_tampered_with_is_not_delivered(world: World) -> None:

@@ -21,7 +21,7 @@ from shared.incentives.context import IncentiveContext
 from shared.incentives.plan_versions import PlanVersionStore
 from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.errors import HubError, PartnerRefused
-from shared.kernel.file_transfer import DeliveredFile
+from shared.kernel.file_transfer import BeforeRename, DeliveredFile
 from shared.kernel.message import Message
 from shared.kernel.pay_period import PayCalendar, parse_period
 from shared.messaging.dead_letters import DeadLetters
@@ -114,17 +114,43 @@ class Folder:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.files: dict[str, bytes] = {}
+        self.parts: dict[str, bytes] = {}
+        """By temporary name."""
+        self.collects = False
+        """Whether payroll takes a file away as soon as it has its name."""
+        self.collected: list[tuple[str, bytes]] = []
         self.writes = 0
 
-    def deliver(self, name: str, content: bytes) -> DeliveredFile:
+    def received(self) -> dict[str, bytes]:
+        """Return what payroll has or can have, by name; each came once."""
+        names = [name for name, _content in self.collected] + list(self.files)
+        assert len(names) == len(set(names)), names
+        return dict(self.collected) | self.files
+
+    def deliver(self, name: str, content: bytes, *, part: str, before_rename: BeforeRename) -> DeliveredFile:
+        taken = False
         self._world.hook("upload", name)
         if name not in self.files:
+            if not part:
+                part = f"{name}.{len(self.parts)}.part"
+                self.parts[part] = content
+                before_rename(part)
             self._world.hook("rename", name)
-            self.files[name] = content
-            self.writes += 1
-        assert self.files[name] == content
+            taken = not self._rename(part, name)
+        assert taken or name in self.files or self.collects
         self._world.hook("upload", name)
-        return DeliveredFile(f"/incoming/dsif/{name}", len(content), sha256(content).hexdigest())
+        return DeliveredFile(f"/incoming/dsif/{name}", len(content), sha256(content).hexdigest(), taken)
+
+    def _rename(self, part: str, name: str) -> bool:
+        content = self.parts.pop(part, None)
+        if content is None:
+            return name in self.files
+        self.writes += 1
+        if self.collects:
+            self.collected.append((name, content))
+        else:
+            self.files[name] = content
+        return True
 
 
 class World:
