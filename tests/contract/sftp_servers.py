@@ -9,12 +9,13 @@ import subprocess
 import tempfile
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -34,12 +35,31 @@ AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
 StrictModes no
 UsePAM no
-KbdInteractiveAuthentication no
 PermitRootLogin no
 LogLevel DEBUG1
 Subsystem sftp internal-sftp
-ForceCommand internal-sftp
 """
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an sshd is configured: what its SFTP server forbids (`sftp-server -Q requests`), which methods it wants, what
+    keys it has beside its own, what it runs for who is logged in.
+    """
+
+    forbidden: tuple[str, ...] = ()
+    methods: str = ""
+    more_host_keys: tuple[str, ...] = ()
+    command: str = ""
+
+    def lines(self, folder: Path) -> str:
+        """Return the lines of its configuration."""
+        forbidden = f" -P {','.join(self.forbidden)}" if self.forbidden else ""
+        lines = [f"ForceCommand {self.command or f'internal-sftp{forbidden}'}"]
+        lines += [f"HostKey {folder}/host_key_{number}" for number in range(len(self.more_host_keys))]
+        if self.methods:
+            lines.append(f"AuthenticationMethods {self.methods}")
+        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)
@@ -50,9 +70,16 @@ class KeyPair:
     public: str
 
 
-def new_key() -> KeyPair:
-    """Return a new Ed25519 key pair."""
-    key = Ed25519PrivateKey.generate()
+NEW_KEYS: Mapping[str, Callable[[], Ed25519PrivateKey | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey]] = {
+    "ssh-ed25519": Ed25519PrivateKey.generate,
+    "ssh-rsa": lambda: rsa.generate_private_key(65537, 2048),
+    "ecdsa-sha2-nistp256": lambda: ec.generate_private_key(ec.SECP256R1()),
+}
+
+
+def new_key(kind: str = "ssh-ed25519") -> KeyPair:
+    """Return a new key pair."""
+    key = NEW_KEYS[kind]()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     return KeyPair(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode(), public)
 
@@ -133,7 +160,7 @@ def embedded() -> Iterator[EmbeddedServer]:
 
 
 @contextmanager
-def open_ssh() -> Iterator[OpenSsh]:
+def open_ssh(options: Options | None = None) -> Iterator[OpenSsh]:
     """Run sshd on a free loopback port, with a host key, a configuration and a folder of its own.
 
     As root it serves a user that exists as long as the test, who has a password and no other rights; else ourselves.
@@ -143,11 +170,16 @@ def open_ssh() -> Iterator[OpenSsh]:
     with _user() as (name, password):
         try:
             key, host_key = new_key(), new_key()
-            (base / "host_key").write_text(host_key.private)
-            (base / "host_key").chmod(0o600)
+            options = options or Options()
+            for file, private in (
+                ("host_key", host_key.private),
+                *((f"host_key_{number}", one) for number, one in enumerate(options.more_host_keys)),
+            ):
+                (base / file).write_text(private)
+                (base / file).chmod(0o600)
             (base / "authorized_keys").write_text(key.public)
             port = free_port()
-            (base / "sshd_config").write_text(_CONFIG.format(port=port, folder=base))
+            (base / "sshd_config").write_text(_CONFIG.format(port=port, folder=base) + options.lines(base))
             incoming = base / "incoming"
             incoming.mkdir()
             account = pwd.getpwnam(name)
