@@ -17,6 +17,7 @@ ENDPOINTS = {
     "StartImport": "imports.start",
     "ListImports": "imports.list_all",
     "GetImport": "imports.show",
+    "ConfirmImport": "imports.confirm",
     "ListImportRejects": "imports.list_what_was_rejected",
     "MapEmployees": "imports.put_mappings",
     "ReceiveHrEvent": "hr_webhook.receive",

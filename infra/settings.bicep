@@ -29,6 +29,8 @@ type hubSettings = {
   ERP_RETRY_FIRST_DELAY: string?
   ERP_BUSINESS_TIME_ZONE: string?
   ERP_MAX_REJECT_SHARE: string?
+  ERP_CONFIRM_DROP_SHARE: string?
+  ERP_CONFIRM_DROP_RECORDS: string?
   ERP_KNOWN_STORES: string?
   ERP_CURRENCY: string?
   ERP_PAGES_PER_SLICE: string?

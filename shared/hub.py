@@ -43,6 +43,7 @@ from shared.messaging.processing import MessageProcessor
 from shared.notify.mailing import Mailing
 from shared.notify.notifications import Notifier
 from shared.sales.context import ImportContext, ImportRules, stores_of
+from shared.sales.drops import DropRules
 from shared.sales.erp_source import ErpSource
 from shared.sales.file_source import FileSource
 from shared.sales.runs import ImportRun
@@ -233,6 +234,7 @@ class Hub:
                 stall_after=given.stall_after,
                 expected_by=given.expected_by,
                 triggers_calculation=given.triggers_calculation,
+                drops=DropRules(given.confirm_drop_share, given.confirm_drop_records),
             ),
             clock=self.clock,
             new_id=self.new_id,

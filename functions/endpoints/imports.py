@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.answering import ApiRequest, ApiResult
 from shared.hub import Hub
+from shared.sales.confirm import confirm_import
 from shared.sales.employees import map_employees
+from shared.sales.outcome import run_summary
 from shared.sales.queries import list_rejects, list_runs, show_run
 from shared.sales.runs import RunStatus, Trigger
 from shared.sales.start import StartRequest, start_import
@@ -76,6 +78,12 @@ def list_all(hub: Hub, request: ApiRequest) -> ApiResult:
 def show(hub: Hub, request: ApiRequest) -> ApiResult:
     """Show an import."""
     return ApiResult(show_run(hub.sales, request.path("id")))
+
+
+def confirm(hub: Hub, request: ApiRequest) -> ApiResult:
+    """Let an import count by which stores drop. Idempotent; Conflict for one that waits for no confirmation."""
+    run = confirm_import(hub.sales, request.path("id"), request.principal.subject)
+    return ApiResult(run_summary(run, run.status), 202)
 
 
 def list_what_was_rejected(hub: Hub, request: ApiRequest) -> ApiResult:

@@ -16,7 +16,7 @@ Tell = Callable[[str], None]
 SECRET = "local-hr-webhook-secret"  # noqa: S105 - of local.settings.example.json
 NEWCOMERS = (("H-90001", "E90001"), ("H-90002", "E90002"))
 """People whose sales the ERP sends before the HR system tells of them."""
-_ENDED = ("Succeeded", "PartialSuccess", "Failed", "Superseded", "Completed", "Empty", "Stopped")
+_ENDED = ("Succeeded", "PartialSuccess", "Failed", "Superseded", "NeedsConfirmation", "Completed", "Empty", "Stopped")
 
 
 @dataclass

@@ -68,6 +68,7 @@ ROUTES: tuple[Route, ...] = (
         query=("status", "date", *PAGING),
     ),
     Route("GetImport", "GET", "v1/admin/imports/{id}", ADMIN_READERS, "An import: status, counts, control totals"),
+    Route("ConfirmImport", "POST", "v1/admin/imports/{id}/confirm", ADMINS, "Let an import count by which stores drop"),
     Route(
         "ListImportRejects",
         "GET",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from shared.kernel.errors import Busy
+from shared.kernel.contention import Contention
 from shared.kernel.keys import span_of
 from shared.kernel.table import (
     MAX_OPERATIONS,
@@ -17,8 +17,6 @@ from shared.kernel.table import (
     Value,
 )
 
-_MAX_TRIES = 20
-
 Values = Mapping[str, Value]
 Decide = Callable[[str, Values | None], Values | None]
 """(row key, its cells or None where there is no row) -> the new cells, or None to leave it as it is."""
@@ -28,7 +26,8 @@ Announce = Callable[[Mapping[str, Values]], None]
 
 def change_row(table: Table, partition: str, key: str, decide: Decide) -> Values | None:
     """Change one row; return its new cells, None when it was left as it is. Busy when others are always faster."""
-    for _ in range(_MAX_TRIES):
+    contention = Contention(f"row {key!r}")
+    while True:
         row = table.get(partition, key)
         after = decide(key, row.values if row else None)
         if after is None:
@@ -39,9 +38,9 @@ def change_row(table: Table, partition: str, key: str, decide: Decide) -> Values
             else:
                 table.insert(partition, key, after)
         except (RowChanged, RowExists):
+            contention.pause()
             continue
         return after
-    raise Busy(f"row {key!r} is being changed by others", retry_after=1)
 
 
 def change_rows(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from shared.kernel.message import Queues
 from shared.kernel.once import RunOnce
 from shared.kernel.pay_period import PayCalendar
 from shared.kernel.table import Table, Tables
+from shared.sales.drops import DropRules
 from shared.sales.held import HeldStore
 from shared.sales.mappings import MappingStore
 from shared.sales.metrics import MetricsStore
@@ -43,6 +44,7 @@ class ImportRules:
     stall_after: float
     expected_by: time
     triggers_calculation: bool
+    drops: DropRules = field(default_factory=DropRules)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A file dropped into `erp-inbox` (INC-09)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.kernel.blob import MAX_FILE_BYTES
 from shared.kernel.clock import business_day
@@ -22,6 +23,7 @@ class DroppedFile:
     name: str
     etag: str
     size: int
+    last_modified: datetime
 
 
 def import_file(context: ImportContext, name: str) -> str | None:
@@ -32,12 +34,14 @@ def import_file(context: ImportContext, name: str) -> str | None:
 def import_file_now(context: ImportContext, name: str) -> str | None:
     """Start the import of a file; None when it is gone, or a folder. Idempotent by the file's name and ETag.
 
+    Its data is from when the file was last written, however late it is told of.
+
     A file that is too large, or does not say what it is about, becomes a failed run and goes to quarantine.
     """
     info = context.inbox.info(name)
     if info is None or is_folder(info):
         return None
-    file = DroppedFile(name, info.etag, info.size)
+    file = DroppedFile(name, info.etag, info.size, info.last_modified)
     key = f"file|{file.name}|{file.etag}"
     result = context.once.run("import-file", key, lambda: {"runId": _start(context, file)})
     return str(result["runId"])
@@ -49,7 +53,14 @@ def _start(context: ImportContext, file: DroppedFile) -> str:
         day = day_of_file(context.inbox, file.name, file.etag, context.rules.time_zone)
         return start_import(
             context,
-            StartRequest(day, Trigger.FILE, "erp-inbox", file_name=file.name, file_etag=file.etag),
+            StartRequest(
+                day,
+                Trigger.FILE,
+                "erp-inbox",
+                file_name=file.name,
+                file_etag=file.etag,
+                as_of=file.last_modified,
+            ),
         )
     except (DataRefused, InvalidRequest) as error:
         return _refuse(context, file, DataRefused(error.message))
@@ -74,6 +85,7 @@ def _refuse(context: ImportContext, file: DroppedFile, error: DataRefused) -> st
             requested_at=context.clock(),
             file_name=file.name,
             file_etag=file.etag,
+            as_of=file.last_modified,
             correlation_id=run_id,
         )
     )

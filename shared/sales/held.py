@@ -7,7 +7,7 @@ Table HeldSales, partition tenant; each held sum stands twice, written together:
 
 from collections.abc import Collection, Mapping
 
-from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.keys import end_of_prefix, join_key, split_key, storage_order
 from shared.kernel.table import Delete, Operation, Put, Table, Value, write_all
 from shared.sales.models import Tally
 
@@ -23,7 +23,7 @@ class HeldStore:
     def replace(self, run_id: str, held: Mapping[str, Tally]) -> None:
         """Let a run hold exactly these sums, by ERP employee."""
         prefix = join_key("run", run_id, "")
-        rows = self._table.query(self._tenant, key_from=prefix, key_before=prefix + AFTER)
+        rows = self._table.query(self._tenant, key_from=prefix, key_before=end_of_prefix(prefix))
         before = {split_key(row.key)[2]: _tally(row.values) for row in rows}
         operations: list[Operation] = []
         for erp_id in before.keys() - held.keys():
@@ -39,9 +39,8 @@ class HeldStore:
             return set()
         wanted = set(erp_employee_ids)
         keys = [join_key("employee", erp_id, "") for erp_id in wanted]
-        rows = self._table.query(
-            self._tenant, key_from=min(keys), key_before=max(keys) + AFTER, select=["transactions"]
-        )
+        first, last = min(keys, key=storage_order), max(keys, key=storage_order)
+        rows = self._table.query(self._tenant, key_from=first, key_before=end_of_prefix(last), select=["transactions"])
         parts = (split_key(row.key) for row in rows)
         return {run_id for _, erp_id, run_id in parts if erp_id in wanted}
 

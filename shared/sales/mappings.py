@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date
 
 from shared.kernel.clock import from_iso
-from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.keys import join_key, span_of, split_key
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.row_changes import Values, change_rows
 from shared.kernel.table import Table
@@ -48,7 +48,8 @@ class MappingStore:
         if not erp_employee_ids:
             return {}
         keys = {join_key(erp_id) for erp_id in erp_employee_ids}
-        rows = self._table.query(self._tenant, key_from=min(keys), key_before=max(keys) + AFTER)
+        first, before = span_of(keys)
+        rows = self._table.query(self._tenant, key_from=first, key_before=before)
         found = {split_key(row.key)[0]: _owners(row.values) for row in rows if row.key in keys}
         return {erp_id: owners for erp_id, owners in found.items() if owners.turns}
 

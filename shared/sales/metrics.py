@@ -2,18 +2,22 @@
 
 Table SalesMetrics, partition tenant|period:
   `employee|employee ID`  the sums of the period, and in `days` the sums of each day and store that they consist of
-  `day|day`               who last wrote cells of a day: the fence
+  `day|day`               how often the day was claimed, and until when it is held: the lease and the fence
 
-A day is replaced, never added to. Writers of the same day are fenced: each first claims the day's row, only then
-looks at what counts, and carries the claim in every transaction. So a writer that was overtaken, however late it
-wakes up, changes nothing. Writers of different days meet on the rows' ETags and take turns.
+A day is replaced, never added to. It has one writer at a time, who holds the day's row for a while: others are
+turned away before they have read anything. Behind that lease is the fence: a writer first claims the row, only then
+looks at what counts, and carries the claim in every transaction. So a writer who outlived the lease and was overtaken,
+however late it wakes up, changes nothing. Writers of different days meet on the rows' ETags and take turns.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
 
-from shared.kernel.errors import Busy
+from shared.kernel.clock import Clock, from_iso, to_iso
+from shared.kernel.contention import Contention, spread
+from shared.kernel.errors import Busy, HubError, StorageUnavailable
 from shared.kernel.keys import end_of_prefix, join_key, split_key
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import (
@@ -30,8 +34,8 @@ from shared.kernel.table import (
 )
 from shared.sales.models import SalesByEmployee, Tally
 
-_MAX_TRIES = 30
-"""At overtaking or being overtaken, before the work is put off."""
+_COME_BACK_AFTER = 2.0
+"""Seconds at least, for whoever finds the day held."""
 
 Cells = dict[str, dict[str, list[int]]]
 """day -> store -> [amount in minor units, units, transactions]"""
@@ -64,24 +68,24 @@ class MetricsStore:
         self._tenant = tenant
         self._currency = currency
 
-    def replace_day(self, period: str, day: date, decide: Callable[[], DayOfSales | None]) -> Tally | None:
-        """Replace the sales of a day. `decide` is asked after the day is claimed, and again when it was overtaken.
+    @contextmanager
+    def hold_day(self, period: str, day: date, clock: Clock, lease: float) -> Iterator["HeldDay"]:
+        """Have a day to oneself, for `lease` seconds after each write. Busy while somebody else has it.
 
-        Returns what the day holds afterwards for the stores that were decided on, read back from the table; None
-        when `decide` says that there is nothing to replace. Busy when others do not let us through.
+        What is to count may be looked at once the day is held, not before.
         """
-        partition = join_key(self._tenant, period)
-        for _ in range(_MAX_TRIES):
-            try:
-                fence, rows = self._claim(partition, day)
-                decided = decide()
-                if decided is None:
-                    return None
-                fence = self._write(partition, day, fence, rows, decided)
-                return self._read_back(partition, day, fence, decided)
-            except (RowChanged, RowExists):
-                continue
-        raise Busy(f"the sales metrics of {day.isoformat()} are being written by others", retry_after=5)
+        fence = self._claim(join_key(self._tenant, period), day, clock, lease)
+        try:
+            yield HeldDay(self, fence, day)
+        except HubError:
+            self._release(fence)
+            raise
+        self._release(fence)
+
+    def replace(self, fence: "Fence", day: date, decided: DayOfSales) -> Tally:
+        """See `HeldDay.replace`."""
+        self._write(fence, day, decided)
+        return self._read_back(fence, day, decided)
 
     def of_period(self, period: str) -> Iterator[EmployeeMetrics]:
         """Yield the metrics of all employees in a period, a page at a time, in the order of their IDs in storage."""
@@ -98,30 +102,43 @@ class MetricsStore:
     def _read(self, partition: str) -> dict[str, Row]:
         return {row.key: row for row in self._table.query(partition)}
 
-    def _claim(self, partition: str, day: date) -> tuple[Row, dict[str, Row]]:
-        rows = self._read(partition)
+    def _claim(self, partition: str, day: date, clock: Clock, lease: float) -> "Fence":
         key = join_key("day", day.isoformat())
-        found = rows.get(key)
-        claims = int(str(found.values["claims"])) + 1 if found else 1
-        values: dict[str, Value] = {"claims": claims}
-        etag = self._table.replace(found, values) if found else self._table.insert(partition, key, values)
-        return Row(partition, key, values, etag), rows
+        found = self._table.get(partition, key)
+        until = found.values.get("heldUntil") if found else None
+        if isinstance(until, str) and from_iso(until) > clock():
+            raise _busy(day)
+        fence = Fence(partition, key, 1 + int(str(found.values["claims"])) if found else 1, "", clock, lease)
+        try:
+            if found:
+                fence.etag = self._table.replace(found, fence.values())
+            else:
+                fence.etag = self._table.insert(partition, key, fence.values())
+        except (RowChanged, RowExists):
+            raise _busy(day) from None
+        return fence
 
-    def _write(self, partition: str, day: date, fence: Row, rows: Mapping[str, Row], decided: DayOfSales) -> Row:
-        for _ in range(_MAX_TRIES):
+    def _release(self, fence: "Fence") -> None:
+        """Let others have the day at once. Where somebody has it already, or storage is away, the lease runs out."""
+        with suppress(RowChanged, StorageUnavailable):
+            self._table.replace(Row(fence.partition, fence.key, {}, fence.etag), {"claims": fence.claims})
+
+    def _write(self, fence: "Fence", day: date, decided: DayOfSales) -> None:
+        contention = Contention(f"the sales metrics of {day.isoformat()}")
+        while True:
+            rows = self._read(fence.partition)
+            if rows[fence.key].etag != fence.etag:
+                raise _busy(day)
             operations = self._changes(rows, day, decided)
             try:
                 for start in range(0, len(operations), MAX_OPERATIONS - 1):
                     batch = operations[start : start + MAX_OPERATIONS - 1]
-                    etags = self._table.transact(partition, [Replace(fence.key, fence.values, fence.etag), *batch])
-                    fence = replace(fence, etag=etags[0])
+                    renewed = Replace(fence.key, fence.values(), fence.etag)
+                    fence.etag = self._table.transact(fence.partition, [renewed, *batch])[0]
             except (RowChanged, RowExists):
-                rows = self._read(partition)
-                if rows[fence.key].etag != fence.etag:
-                    raise
+                contention.pause()
                 continue
-            return fence
-        raise Busy(f"the sales metrics of {day.isoformat()} are being written by others", retry_after=5)
+            return
 
     def _changes(self, rows: Mapping[str, Row], day: date, decided: DayOfSales) -> list[Operation]:
         wanted: dict[str, dict[str, list[int]]] = {}
@@ -156,17 +173,54 @@ class MetricsStore:
             **long_cells("days", dict(sorted(days.items()))),
         }
 
-    def _read_back(self, partition: str, day: date, fence: Row, decided: DayOfSales) -> Tally:
+    def _read_back(self, fence: "Fence", day: date, decided: DayOfSales) -> Tally:
         found = Tally()
-        rows = self._read(partition)
+        rows = self._read(fence.partition)
         if rows[fence.key].etag != fence.etag:
-            raise RowChanged(f"{day.isoformat()} was taken over")
+            raise _busy(day)
         for key, row in rows.items():
             if key.startswith("employee|"):
                 for store, cell in _metrics(row).days.get(day.isoformat(), {}).items():
                     if decided.governs(store):
                         found.add(*cell)
         return found
+
+
+@dataclass(frozen=True)
+class HeldDay:
+    """A day that nobody else writes."""
+
+    store: MetricsStore
+    fence: "Fence"
+    day: date
+
+    def replace(self, decided: DayOfSales) -> Tally:
+        """Replace the sales of the stores that are decided on; return what they hold then, read back from the table.
+
+        Busy when the day was held for too long and somebody else took it over.
+        """
+        return self.store.replace(self.fence, self.day, decided)
+
+
+@dataclass
+class Fence:
+    """A day that is ours: the row that is carried in every transaction, and each time held anew."""
+
+    partition: str
+    key: str
+    claims: int
+    etag: str
+    clock: Clock
+    lease: float
+
+    def values(self) -> dict[str, Value]:
+        """Return the row, held from now on."""
+        until = self.clock() + timedelta(seconds=self.lease)
+        return {"claims": self.claims, "heldUntil": to_iso(until)}
+
+
+def _busy(day: date) -> Busy:
+    return Busy(f"the sales of {day.isoformat()} are being published by others", retry_after=spread(_COME_BACK_AFTER))
 
 
 def _with_day(before: Cells, day: date, cells: dict[str, list[int]], governs: Callable[[str], bool]) -> Cells:

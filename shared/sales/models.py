@@ -1,6 +1,7 @@
 """What a sale is, at the border and inside."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -147,6 +148,14 @@ class Tally:
     def take_in(self, other: "Tally") -> None:
         """Add another sum."""
         self.add(other.amount_minor, other.units_sold, other.transactions)
+
+
+def total_of(tallies: Iterable[Tally]) -> Tally:
+    """Return the sum of sums."""
+    total = Tally()
+    for one in tallies:
+        total.take_in(one)
+    return total
 
 
 SalesByEmployee = dict[tuple[str, str], Tally]

@@ -3,15 +3,18 @@
 import json
 import logging
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 from shared.kernel.clock import to_iso
-from shared.kernel.errors import HubError
+from shared.kernel.contention import Contention, spread
+from shared.kernel.errors import Busy, HubError
 from shared.kernel.message import send_message
 from shared.kernel.money import amount_text
 from shared.kernel.pay_period import period_of
 from shared.kernel.table import RowChanged
 from shared.sales.context import CALCULATION_QUEUE, IMPORT_QUEUE, NOTIFICATION_QUEUE, ImportContext
+from shared.sales.drops import Drop, describe_drops
 from shared.sales.quarantine import quarantine_file
 from shared.sales.runs import ImportRun, RunStatus
 from shared.sales.start import enqueue_slice
@@ -24,10 +27,12 @@ MAX_GENERATIONS = 3
 
 def change_run(context: ImportContext, run: ImportRun, **changes: Any) -> ImportRun:  # noqa: ANN401 - fields of a run
     """Change a run, over what others changed meanwhile; a run that has ended or began again is left alone."""
+    contention = Contention(f"import run {run.run_id}")
     while True:
         try:
             return context.runs.save(replace(run, **changes))
         except RowChanged:
+            contention.pause()
             fresh = context.runs.get(run.run_id)
             if fresh.generation != run.generation or (fresh.status.final and fresh.status is not RunStatus.FAILED):
                 return fresh
@@ -70,13 +75,18 @@ def resume_run(context: ImportContext, run: ImportRun) -> None:
         enqueue_slice(context, run, last.number, last.cursor)
 
 
-def enqueue_publish(context: ImportContext, run_id: str, correlation_id: str, *, again: bool = False) -> None:
-    """Queue the publishing of a run, or the look at a published one again."""
+def enqueue_publish(
+    context: ImportContext, run_id: str, correlation_id: str, *, again: bool = False, confirmed: bool = False
+) -> None:
+    """Queue the publishing of a run, or the look at a published one again.
+
+    One that was confirmed was queued before: a broker that drops repeats must not take it for that.
+    """
     kind = "republish" if again else "publish"
     send_message(
         context,
         IMPORT_QUEUE,
-        message_id=f"{run_id}-{kind}-{context.new_id()}" if again else f"{run_id}-{kind}",
+        message_id=f"{run_id}-{kind}-{context.new_id()}" if again or confirmed else f"{run_id}-{kind}",
         message_type=f"import.{kind}",
         subject=run_id,
         correlation_id=correlation_id,
@@ -90,6 +100,23 @@ def complete_run(context: ImportContext, run: ImportRun) -> None:
     _notify(context, run, "import.completed", status)
     ask_for_calculation(context, run)
     change_run(context, run, status=status, finished_at=context.clock())
+
+
+def ask_for_confirmation(context: ImportContext, run: ImportRun, drops: tuple[Drop, ...]) -> None:
+    """Let a run wait until somebody confirms what drops by it, and tell so. Idempotent by run and by what drops.
+
+    Busy when the run was changed meanwhile: it may just have been confirmed.
+    """
+    waiting = replace(run, status=RunStatus.NEEDS_CONFIRMATION, drops=drops, confirmed_by="")
+    event = "import.needs_confirmation"
+    what = blake2b(repr(drops).encode(errors="replace"), digest_size=8).hexdigest()
+    extra = {"alert": "high", "event": event, "runId": run.run_id, "reason": "Drops"}
+    _log.warning("import %s of %s lets %d stores drop: confirm it", run.run_id, run.day, len(drops), extra=extra)
+    _notify(context, waiting, event, RunStatus.NEEDS_CONFIRMATION, distinct=f"-{what}")
+    try:
+        context.runs.save(waiting)
+    except RowChanged:
+        raise Busy(f"import run {run.run_id} is being changed by others", retry_after=spread(1.0)) from None
 
 
 def ask_for_calculation(context: ImportContext, run: ImportRun) -> None:
@@ -110,7 +137,7 @@ def ask_for_calculation(context: ImportContext, run: ImportRun) -> None:
 
 
 def supersede_run(context: ImportContext, run: ImportRun) -> None:
-    """End a run that a later one overtook."""
+    """End a run whose stores all have newer data."""
     change_run(context, run, status=RunStatus.SUPERSEDED, finished_at=context.clock())
 
 
@@ -135,11 +162,11 @@ def fail_run(context: ImportContext, run_id: str, error: HubError) -> None:
     )
 
 
-def _notify(context: ImportContext, run: ImportRun, event: str, status: RunStatus) -> None:
+def _notify(context: ImportContext, run: ImportRun, event: str, status: RunStatus, distinct: str = "") -> None:
     send_message(
         context,
         NOTIFICATION_QUEUE,
-        message_id=f"{run.run_id}-{event}",
+        message_id=f"{run.run_id}-{event}{distinct}",
         message_type=event,
         subject=run.run_id,
         correlation_id=run.correlation_id,
@@ -170,6 +197,8 @@ def run_summary(run: ImportRun, status: RunStatus) -> dict[str, Any]:
         "publishedAmount": amount_text(run.published_amount_minor),
         "held": run.held,
         "heldAmount": amount_text(run.held_amount_minor),
+        "drops": describe_drops(run.drops),
+        "confirmedBy": run.confirmed_by or None,
         "failureCode": run.failure_code or None,
         "failure": run.failure or None,
     }

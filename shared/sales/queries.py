@@ -38,6 +38,7 @@ def show_run(context: ImportContext, run_id: str) -> dict[str, Any]:
     run = context.runs.get(run_id)
     return run_summary(run, run.status) | {
         "sequence": run.sequence,
+        "asOf": to_iso(run.version.as_of),
         "generation": run.generation,
         "slices": run.slice_count or None,
         "correlationId": run.correlation_id,

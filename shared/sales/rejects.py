@@ -6,7 +6,7 @@ Table ImportRejects: partition tenant|run, row key generation|page|line: a page 
 import json
 from decimal import Decimal
 
-from shared.kernel.keys import AFTER, join_key
+from shared.kernel.keys import end_of_prefix, join_key
 from shared.kernel.table import MAX_OPERATIONS, Operation, Page, Put, Table, Value, delete_all
 from shared.sales.models import RawRecord, Rejection
 from shared.sales.runs import ImportRun
@@ -61,7 +61,7 @@ def clear_rejects(table: Table, run: ImportRun, first_page: int, last_page: int)
 def page_of_rejects(table: Table, run: ImportRun, size: int, position: str | None) -> Page:
     """Return some rejects of the run's present generation, in the order of the source."""
     prefix = f"{run.generation:03d}|"
-    return table.page(_partition(run), size=size, position=position, key_from=prefix, key_before=prefix + AFTER)
+    return table.page(_partition(run), size=size, position=position, key_from=prefix, key_before=end_of_prefix(prefix))
 
 
 def raw_text(raw: RawRecord) -> str:

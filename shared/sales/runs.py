@@ -1,43 +1,51 @@
 """Import runs: the import log, newest first (INC-06).
 
 Table ImportRuns: partition tenant, row key newest-first time + run ID, so that the log is a range scan and a run
-is a point read. The row `~sequence` beside them numbers the runs of a tenant: of two runs over the same sales,
-the one with the higher number began to read later and is the one that counts (INC-07).
+is a point read. The row `~sequence` beside them numbers the runs of a tenant and keeps from when the data of the last
+pull is: of two runs over the same sales, the one with the higher `Version` counts (INC-07).
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
 from shared.kernel.clock import from_iso, to_iso
+from shared.kernel.contention import Contention
 from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import newest_first
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import Insert, Page, Replace, Row, RowChanged, RowExists, Table, Value
+from shared.sales.drops import Drop
 
 _SEQUENCE = "~sequence"
 """Sorts after every run key (they begin with a hexadecimal digit)."""
 
 
 class RunStatus(StrEnum):
-    """How far a run is. The last four are final."""
+    """How far a run is. The last four are final; one that needs confirmation waits for a person."""
 
     QUEUED = "Queued"
     STAGING = "Staging"
     PUBLISHING = "Publishing"
+    NEEDS_CONFIRMATION = "NeedsConfirmation"
+    """It would let stores drop that sold more before (`drops`); nothing of it counts until somebody says so."""
     SUCCEEDED = "Succeeded"
     PARTIAL_SUCCESS = "PartialSuccess"
     """Published, without the records that were rejected."""
     SUPERSEDED = "Superseded"
-    """A run that began later was published first; this one changed nothing."""
+    """Newer data was published first; this run changed nothing."""
     FAILED = "Failed"
 
     @property
     def final(self) -> bool:
         """Tell whether the run has ended."""
-        return self not in (RunStatus.QUEUED, RunStatus.STAGING, RunStatus.PUBLISHING)
+        return self in _FINAL
+
+
+_FINAL = (RunStatus.SUCCEEDED, RunStatus.PARTIAL_SUCCESS, RunStatus.SUPERSEDED, RunStatus.FAILED)
 
 
 class Trigger(StrEnum):
@@ -48,6 +56,18 @@ class Trigger(StrEnum):
     API = "Api"
     FILE = "File"
     WATCHDOG = "Watchdog"
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """How new the data of a run is: of two runs over the same sales the greater one counts.
+
+    `as_of` is when a file was last written, or when a pull began, in whole seconds; runs of the same second count in
+    the order in which they were made.
+    """
+
+    as_of: datetime
+    sequence: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +88,8 @@ class ImportRun:
     file_etag: str = ""
     correlation_id: str = ""
     sequence: int = 0
+    as_of: datetime | None = None
+    """From when its data is; None before the run is stored."""
     generation: int = 1
     """Counts the attempts to read a source that changed while it was read."""
     slice_count: int = 0
@@ -92,6 +114,10 @@ class ImportRun:
     """Sales that a run which began later holds, under another day or store."""
     elsewhere_amount_minor: int = 0
     data_as_of: str = ""
+    drops: tuple[Drop, ...] = ()
+    """What sold more before than it does by this run, the greatest loss first; at most MOST_DROPS of them."""
+    confirmed_by: str = ""
+    """Who said that the drops are right."""
     failure_code: str = ""
     failure: str = ""
     staging_seconds: float = 0.0
@@ -100,11 +126,17 @@ class ImportRun:
 
     def values(self) -> dict[str, Value]:
         """Return the run as a table row."""
-        return {
+        cells = {
             _camel(item.name): _cell(value)
             for item in fields(self)
-            if item.name != "etag" and (value := getattr(self, item.name)) is not None
+            if item.name not in ("etag", "drops") and (value := getattr(self, item.name)) is not None
         }
+        return cells | (long_cells("drops", [asdict(one) for one in self.drops]) if self.drops else {})
+
+    @property
+    def version(self) -> Version:
+        """How new its data is. A run of before there were ages is as new as the moment when it was asked for."""
+        return Version((self.as_of or self.requested_at).replace(microsecond=0), self.sequence)
 
 
 class RunStore:
@@ -116,12 +148,18 @@ class RunStore:
         self._tenant = tenant
 
     def create(self, run: ImportRun) -> ImportRun:
-        """Store a new run under the next number of the tenant."""
+        """Store a new run under the next number of the tenant.
+
+        A pull's data is from when it is asked for, and never from before an earlier number's, whatever the clocks say.
+        """
+        contention = Contention("the numbering of import runs")
         while True:
             counter = self._table.get(self._tenant, _SEQUENCE)
             number = 1 + (_integer(counter.values, "last") if counter else 0)
-            numbered = replace(run, sequence=number)
-            count: dict[str, Value] = {"last": number}
+            last_pull = _instant(counter.values.get("lastPull")) if counter else _NEVER
+            as_of = run.as_of or max(run.requested_at, last_pull)
+            numbered = replace(run, sequence=number, as_of=as_of)
+            count: dict[str, Value] = {"last": number, "lastPull": to_iso(last_pull if run.as_of else as_of)}
             next_number = Replace(_SEQUENCE, count, counter.etag) if counter else Insert(_SEQUENCE, count)
             try:
                 etags = self._table.transact(
@@ -130,6 +168,7 @@ class RunStore:
             except (RowChanged, RowExists):
                 if existing := self.find(run.run_id):
                     return existing
+                contention.pause()
                 continue
             return replace(numbered, etag=etags[0])
 
@@ -173,8 +212,10 @@ def _run(row: Row) -> ImportRun:
     given: dict[str, Any] = {
         item.name: values[_camel(item.name)]
         for item in fields(ImportRun)
-        if item.name != "etag" and _camel(item.name) in values
+        if item.name not in ("etag", "drops") and _camel(item.name) in values
     }
+    if "drops" in values:
+        given["drops"] = tuple(Drop(**one) for one in read_long_cells("drops", values))
     for name, read in _READERS.items():
         if name in given:
             given[name] = read(given[name])
@@ -186,6 +227,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "trigger": Trigger,
     "status": RunStatus,
     "requested_at": from_iso,
+    "as_of": from_iso,
     "progress_at": from_iso,
     "finished_at": from_iso,
     "rejected_by_reason": json.loads,
@@ -198,6 +240,13 @@ def _integer(values: Mapping[str, Value], name: str) -> int:
     value = values[name]
     assert isinstance(value, int)
     return value
+
+
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def _instant(value: Value | None) -> datetime:
+    return from_iso(value) if isinstance(value, str) else _NEVER
 
 
 def _camel(name: str) -> str:

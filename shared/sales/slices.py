@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import Busy, DataRefused
-from shared.kernel.keys import AFTER, join_key
+from shared.kernel.keys import end_of_prefix, join_key
 from shared.kernel.table import Row, RowChanged, RowExists, Table, Value
 from shared.sales.models import SalesByEmployee, Tally
 from shared.sales.runs import ImportRun
@@ -137,7 +137,7 @@ class SliceStore:
     def all(self, run: ImportRun) -> list[Slice]:
         """Return the slices of the run's present generation, in order."""
         prefix = f"{run.generation:03d}|"
-        rows = self._table.query(_partition(run), key_from=prefix, key_before=prefix + AFTER)
+        rows = self._table.query(_partition(run), key_from=prefix, key_before=end_of_prefix(prefix))
         return [_slice(row) for row in rows]
 
     def claim(self, run: ImportRun, fresh: Slice, now: datetime, lease: float) -> Slice:

@@ -1,22 +1,28 @@
-"""Which run counts for which day and store, and which transactions it holds (INC-03, INC-07).
+"""Which run counts for which day and store, and which transactions it holds (INC-03, INC-05, INC-07).
 
-A published run is a snapshot of the sales of a business day: of all stores (`*`), or of some. For each day and
-store the snapshot of the highest sequence number counts. A transaction that stands in two snapshots (the ERP moved
-a sale to another day or store between two runs) counts in the one of the higher sequence number.
+A published run is a snapshot of the sales of a business day: of all stores (`*`), or of some. For each day and store
+the snapshot of the newest data counts (`runs.Version`). A run speaks for what it has evidence for: a pull of all stores
+that has no sale of a store leaves what that store pushed by itself. A transaction that stands in two snapshots (the
+ERP moved a sale to another day or store between two runs) counts in the newer one.
 
 Table SalesSnapshots, partition tenant:
-  `snapshot|day|store or *`   which run counts, its sequence, and the runs that have sales in common with it
+  `snapshot|day|store or *`   which run counts, how new it is, what it has of each store, the runs that have sales in
+                              common with it, and whether its day has yet to be published
   `digests|day|run|part`      the digests of the run's transactions, 7,000 a row
 One range scan reads the snapshots of some weeks, another their digests.
 """
 
-import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 
-from shared.kernel.keys import AFTER, join_key, split_key
+from shared.kernel.clock import from_iso, to_iso
+from shared.kernel.contention import Contention
+from shared.kernel.errors import DataRefused
+from shared.kernel.keys import end_of_prefix, join_key, split_key
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import (
     Delete,
     Insert,
@@ -31,14 +37,17 @@ from shared.kernel.table import (
     delete_all,
     write_all,
 )
-from shared.sales.models import ALL_STORES
-from shared.sales.runs import ImportRun
+from shared.sales.models import ALL_STORES, Tally
+from shared.sales.runs import ImportRun, Version
 
 WINDOW = timedelta(days=31)
 """How far from a day the same transaction is looked for."""
 
 _DIGESTS_A_ROW = 7000
 """56 KB; a cell holds 64 KiB."""
+
+_BEFORE_AGES = datetime(1, 1, 1, tzinfo=UTC)
+"""Of a snapshot that was written without an age: every run since is newer."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +57,15 @@ class Snapshot:
     day: date
     store: str
     run_id: str
-    sequence: int
+    version: Version
+    pushed: bool = False
+    """It came as a file, not from the ERP."""
+    found: Mapping[str, Tally] = field(default_factory=dict)
+    """What the run has of each store that this snapshot speaks for; a store of which it has nothing is left out."""
     displaced: frozenset[str] = frozenset()
-    """Runs of lower sequence that lost sales to this one: they win them back when this one is replaced."""
+    """Older runs that lost sales to this one: they win them back when this one is replaced."""
+    pending: bool = False
+    """SalesMetrics has yet to be brought up to date with it."""
     etag: str = field(default="", compare=False)
 
     @property
@@ -59,8 +74,22 @@ class Snapshot:
         return join_key("snapshot", self.day.isoformat(), self.store)
 
     def values(self) -> dict[str, Value]:
-        """Return the snapshot as a table row."""
-        return {"runId": self.run_id, "sequence": self.sequence, "displaced": json.dumps(sorted(self.displaced))}
+        """Return the snapshot as a table row. DataRefused for more stores than a row can hold."""
+        found = {store: [one.amount_minor, one.units_sold, one.transactions] for store, one in self.found.items()}
+        try:
+            cells = long_cells("found", found)
+        except ValueError:
+            raise DataRefused(
+                f"the sales of {self.day.isoformat()} name {len(found)} stores, too many to keep"
+            ) from None
+        return cells | {
+            "runId": self.run_id,
+            "asOf": to_iso(self.version.as_of),
+            "sequence": self.version.sequence,
+            "pushed": self.pushed,
+            "pending": self.pending,
+            **long_cells("displaced", sorted(self.displaced)),
+        }
 
 
 @dataclass(frozen=True)
@@ -69,10 +98,22 @@ class DayOfSnapshots:
 
     snapshots: tuple[Snapshot, ...]
 
+    @cached_property
+    def _by_store(self) -> Mapping[str, Snapshot]:
+        return {item.store: item for item in self.snapshots}
+
+    @property
+    def whole(self) -> Snapshot | None:
+        """The snapshot of all stores."""
+        return self._by_store.get(ALL_STORES)
+
     def governing(self, store: str) -> Snapshot | None:
         """Return the snapshot that counts for a store."""
-        fitting = [item for item in self.snapshots if item.store in (store, ALL_STORES)]
-        return max(fitting, key=lambda item: item.sequence, default=None)
+        own, whole = self._by_store.get(store), self.whole
+        if own is None or whole is None or own is whole:
+            return own or whole
+        speaks = store in whole.found or not own.pushed
+        return whole if speaks and whole.version > own.version else own
 
     def governs(self, run_id: str, store: str) -> bool:
         """Tell whether a run is the one that counts for a store."""
@@ -81,8 +122,30 @@ class DayOfSnapshots:
 
     def counts(self, run_id: str) -> bool:
         """Tell whether a run may count for any store."""
-        newest_whole_day = max((item.sequence for item in self.snapshots if item.store == ALL_STORES), default=0)
-        return any(item.run_id == run_id and item.sequence >= newest_whole_day for item in self.snapshots)
+        return any(item.run_id == run_id and self.governing(item.store) is item for item in self.snapshots)
+
+    @property
+    def stores(self) -> set[str]:
+        """Every store that anything is known of."""
+        return {store for item in self.snapshots for store in (item.store, *item.found)} - {ALL_STORES}
+
+    def found(self) -> dict[str, Tally]:
+        """Return what counts in each store, before any sale that counts elsewhere is taken out."""
+        found: dict[str, Tally] = {}
+        for store in self.stores:
+            governing = self.governing(store)
+            if governing and (tally := governing.found.get(store)):
+                found[store] = tally
+        return found
+
+    def pending(self) -> list[str]:
+        """Return the runs that count and are yet to be published, the oldest first."""
+        waiting = {item.run_id: item.version for item in self.snapshots if item.pending}
+        return [run_id for run_id in sorted(waiting, key=lambda one: waiting[one]) if self.counts(run_id)]
+
+    def with_run(self, snapshots: Iterable[Snapshot]) -> "DayOfSnapshots":
+        """Return the day as it is with some snapshots in the place of those of the same stores."""
+        return DayOfSnapshots(tuple({**self._by_store, **{item.store: item for item in snapshots}}.values()))
 
 
 class SnapshotStore:
@@ -109,51 +172,72 @@ class SnapshotStore:
         rows = self._table.query(
             self._tenant,
             key_from=join_key("snapshot", first.isoformat(), ""),
-            key_before=join_key("snapshot", last.isoformat(), "") + AFTER,
+            key_before=end_of_prefix(join_key("snapshot", last.isoformat(), "")),
         )
         return (_snapshot(row) for row in rows)
 
-    def promote(self, run: ImportRun, stores: tuple[str, ...]) -> None:
-        """Let a run count for the stores (or ALL_STORES) for which no later run counts already.
+    def promote(
+        self,
+        run: ImportRun,
+        stores: tuple[str, ...],
+        found: Mapping[str, Tally] | None = None,
+        check: Callable[[DayOfSnapshots, DayOfSnapshots], None] = lambda _before, _after: None,
+    ) -> None:
+        """Let a run count for the stores (or ALL_STORES) for which no newer data counts already.
 
-        A snapshot takes over from the one it replaces the runs to look at again, and that run itself, so that a
-        worker that is killed afterwards leaves the list behind.
+        `found` is what it has of each store. `check` is shown the day before and after, and may raise: then nothing
+        changes. A snapshot takes over from the one it replaces the runs to look at again, and that run itself, so that
+        a worker that is killed afterwards leaves the list behind.
         """
+        contention = Contention(f"what counts on {run.day.isoformat()}")
         while True:
+            day = self.of_day(run.day)
+            new = _promoted(day, run, stores, found or {})
+            after = day.with_run(new)
+            check(day, after)
             try:
-                self._promote_over(self.of_day(run.day), run, stores)
+                write_all(self._table, self._tenant, _operations(day, after, new))
             except (RowChanged, RowExists):
+                contention.pause()
                 continue
             return
-
-    def _promote_over(self, day: DayOfSnapshots, run: ImportRun, stores: tuple[str, ...]) -> None:
-        present = {item.store: item for item in day.snapshots}
-        operations: list[Operation] = []
-        for store in stores:
-            old = present.get(store)
-            if old and old.sequence >= run.sequence:
-                continue
-            covered = [item for item in (*_narrower(day, store, run.sequence), old) if item]
-            displaced = frozenset[str]().union(*({item.run_id, *item.displaced} for item in covered))
-            new = Snapshot(run.day, store, run.run_id, run.sequence, displaced - {run.run_id})
-            operations.append(Replace(new.key, new.values(), old.etag) if old else Insert(new.key, new.values()))
-            operations += [Delete(item.key, item.etag) for item in covered if item.store != store]
-        write_all(self._table, self._tenant, operations)
 
     def note_displaced(self, run: ImportRun, displaced: set[str], *, keep: bool) -> None:
         """Write the runs that lose sales to a run on its snapshots: before they are looked at again with the noted
         ones kept, afterwards without.
         """
-        for item in self.of_day(run.day).snapshots:
-            wanted = frozenset(displaced | item.displaced if keep else displaced)
-            if item.run_id != run.run_id or wanted == item.displaced:
-                continue
+
+        def note(item: Snapshot) -> Snapshot:
+            return replace(item, displaced=frozenset(displaced | item.displaced if keep else displaced))
+
+        self._change(run.day, {run.run_id}, note)
+
+    def settle(self, day: date, run_ids: Collection[str], known: DayOfSnapshots) -> None:
+        """Note that SalesMetrics holds what these runs have; `known` is the day as it was read before."""
+        self._change(day, run_ids, lambda item: replace(item, pending=False), known)
+
+    def _change(
+        self,
+        day: date,
+        run_ids: Collection[str],
+        change: Callable[[Snapshot], Snapshot],
+        known: DayOfSnapshots | None = None,
+    ) -> None:
+        """Change the snapshots of some runs on a day, over what others change meanwhile."""
+        contention = Contention(f"what counts on {day.isoformat()}")
+        while True:
+            present = known or self.of_day(day)
+            changed = [(item, change(item)) for item in present.snapshots if item.run_id in run_ids]
+            operations: list[Operation] = [
+                Replace(old.key, new.values(), old.etag) for old, new in changed if new != old
+            ]
             try:
-                row = Row(self._tenant, item.key, {}, item.etag)
-                self._table.replace(row, replace(item, displaced=wanted).values())
+                write_all(self._table, self._tenant, operations)
             except RowChanged:
-                self.note_displaced(run, displaced, keep=keep)
-                return
+                known = None
+                contention.pause()
+                continue
+            return
 
     def write_digests(self, run: ImportRun, digests: "array[int]") -> None:
         """Store the digests of all transactions of a run."""
@@ -171,7 +255,7 @@ class SnapshotStore:
         """Remove the digests of runs that count no longer."""
         for run_id in run_ids:
             prefix = join_key("digests", day.isoformat(), run_id, "")
-            rows = self._table.query(self._tenant, key_from=prefix, key_before=prefix + AFTER, select=["runId"])
+            rows = self._table.query(self._tenant, key_from=prefix, key_before=end_of_prefix(prefix), select=["runId"])
             delete_all(self._table, self._tenant, [row.key for row in rows])
 
     def digests_around(self, day: date) -> Iterator[tuple[date, str, "array[int]"]]:
@@ -179,7 +263,7 @@ class SnapshotStore:
         rows = self._table.query(
             self._tenant,
             key_from=join_key("digests", (day - WINDOW).isoformat(), ""),
-            key_before=join_key("digests", (day + WINDOW).isoformat(), "") + AFTER,
+            key_before=end_of_prefix(join_key("digests", (day + WINDOW).isoformat(), "")),
         )
         for row in rows:
             _, one_day, run_id, _ = split_key(row.key)
@@ -188,20 +272,53 @@ class SnapshotStore:
             yield date.fromisoformat(one_day), run_id, array("Q", content)
 
 
-def _narrower(day: DayOfSnapshots, store: str, sequence: int) -> list[Snapshot]:
-    """Return the snapshots of single stores that a new one of all stores replaces."""
-    if store != ALL_STORES:
-        return []
-    return [item for item in day.snapshots if item.store != ALL_STORES and item.sequence < sequence]
+def _promoted(
+    day: DayOfSnapshots, run: ImportRun, stores: tuple[str, ...], found: Mapping[str, Tally]
+) -> list[Snapshot]:
+    """Return the snapshots that a run gets: for each store where it is newer than what counts."""
+    promoted: list[Snapshot] = []
+    for store in stores:
+        old = next((item for item in day.snapshots if item.store == store), None)
+        if old and old.version >= run.version:
+            continue
+        own = found if store == ALL_STORES else {store: found[store]} if store in found else {}
+        new = Snapshot(run.day, store, run.run_id, run.version, run.source == "file", own, pending=True)
+        after = day.with_run([new])
+        if after.governing(store) is not new:
+            continue
+        others = day.snapshots if store == ALL_STORES else ()
+        covered = [item for item in others if item is not old and after.governing(item.store) is not item]
+        displaced = frozenset[str]().union(*({item.run_id, *item.displaced} for item in (*covered, old) if item))
+        if store != ALL_STORES and day.whole:
+            displaced |= day.whole.displaced
+        promoted.append(replace(new, displaced=displaced - {run.run_id}))
+    return promoted
+
+
+def _operations(day: DayOfSnapshots, after: DayOfSnapshots, new: Sequence[Snapshot]) -> list[Operation]:
+    """Return what is to be written: the new snapshots first, then those go that count nowhere any more."""
+    present = {item.store: item for item in day.snapshots}
+    operations: list[Operation] = []
+    for item in new:
+        old = present.get(item.store)
+        operations.append(Replace(item.key, item.values(), old.etag) if old else Insert(item.key, item.values()))
+    gone = [item for item in after.snapshots if item.etag and after.governing(item.store) is not item]
+    return operations + [Delete(item.key, item.etag) for item in gone]
 
 
 def _snapshot(row: Row) -> Snapshot:
     _, day, store = split_key(row.key)
+    values = row.values
+    as_of = from_iso(str(values["asOf"])) if "asOf" in values else _BEFORE_AGES
+    found = read_long_cells("found", values) if "found" in values else {}
     return Snapshot(
         date.fromisoformat(day),
         store,
-        str(row.values["runId"]),
-        int(str(row.values["sequence"])),
-        frozenset(json.loads(str(row.values["displaced"]))),
+        str(values["runId"]),
+        Version(as_of, int(str(values["sequence"]))),
+        bool(values.get("pushed", False)),
+        {name: Tally(*tally) for name, tally in found.items()},
+        frozenset(read_long_cells("displaced", values)),
+        bool(values.get("pending", False)),
         row.etag,
     )

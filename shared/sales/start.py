@@ -26,6 +26,8 @@ class StartRequest:
     store_id: str = ""
     file_name: str = ""
     file_etag: str = ""
+    as_of: datetime | None = None
+    """From when a file's data is; None for the ERP, which is read as it stands."""
     correlation_id: str = ""
 
 
@@ -34,9 +36,8 @@ def start_import(context: ImportContext, request: StartRequest) -> str:
 
     InvalidRequest for a day that has not begun yet in the business time zone, and for a store that is none.
     """
-    if request.store_id == ALL_STORES:
-        problem = FieldProblem("storeId", f"{ALL_STORES!r} is no store: leave it out to import all stores")
-        raise InvalidRequest("storeId is not valid", (problem,))
+    if problem := _problem_of_store(context, request.store_id):
+        raise InvalidRequest("storeId is not valid", (FieldProblem("storeId", problem),))
     if request.day > business_day(context.clock(), context.rules.time_zone):
         raise InvalidRequest(f"{request.day.isoformat()} is in the future: there are no sales to import yet")
     if request.key is None:
@@ -44,6 +45,15 @@ def start_import(context: ImportContext, request: StartRequest) -> str:
     what = {"date": request.day.isoformat(), "storeId": request.store_id}
     result = context.once.run("start-import", request.key, lambda: {"runId": _create(context, request)}, what)
     return str(result["runId"])
+
+
+def _problem_of_store(context: ImportContext, store_id: str) -> str:
+    if store_id == ALL_STORES:
+        return f"{ALL_STORES!r} is no store: leave it out to import all stores"
+    known = context.rules.known_stores
+    if store_id and known and store_id not in known:
+        return f"{store_id!r} is not a known store (ERP_KNOWN_STORES)"
+    return ""
 
 
 def start_daily_import(context: ImportContext, trigger: Trigger, started_by: str, at: datetime) -> str:
@@ -92,6 +102,7 @@ def _create(context: ImportContext, request: StartRequest) -> str:
             store_id=request.store_id,
             file_name=request.file_name,
             file_etag=request.file_etag,
+            as_of=request.as_of,
             correlation_id=request.correlation_id or run_id,
         )
     )

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 
 from shared.sales.context import ImportContext
 from shared.sales.outcome import change_run, resume_run
-from shared.sales.runs import ImportRun, Trigger
+from shared.sales.runs import ImportRun, RunStatus, Trigger
 from shared.sales.start import day_imported_at, start_import_of
 
 LOOKS_BACK = timedelta(days=31)
@@ -27,6 +27,8 @@ def watch_imports(context: ImportContext) -> list[str]:
         start_import_of(context, day, Trigger.WATCHDOG, "WatchImports")
     taken_up: list[str] = []
     for run in runs:
+        if run.status is RunStatus.NEEDS_CONFIRMATION:
+            continue  # it waits for a person, not for us
         if not run.status.final and _stalled(context, run, now):
             resume_run(context, change_run(context, run, progress_at=now))
             taken_up.append(run.run_id)

@@ -35,6 +35,10 @@ class ImportSettings(Group):
 
     time_zone: TimeZone = Field(default=ZoneInfo("UTC"), alias="ERP_BUSINESS_TIME_ZONE")
     max_reject_share: Decimal = Field(default=Decimal("0.05"), alias="ERP_MAX_REJECT_SHARE", ge=0, le=1)
+    confirm_drop_share: Decimal = Field(default=Decimal("0.5"), alias="ERP_CONFIRM_DROP_SHARE", ge=0, le=1)
+    """A store or a day that loses more than this share of its records or amount, or everything, drops."""
+    confirm_drop_records: int = Field(default=10, alias="ERP_CONFIRM_DROP_RECORDS", ge=1)
+    """A drop of a store or a day that had as many records counts only once somebody has confirmed it."""
     known_stores: Names = Field(default=(), alias="ERP_KNOWN_STORES")
     """Store IDs, comma-separated; empty: every store is accepted."""
     currency: str = Field(default="EUR", alias="ERP_CURRENCY", pattern=r"^[A-Z]{3}$")
