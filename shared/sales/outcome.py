@@ -108,11 +108,10 @@ def ask_for_confirmation(context: ImportContext, run: ImportRun, drops: tuple[Dr
     Busy when the run was changed meanwhile: it may just have been confirmed.
     """
     waiting = replace(run, status=RunStatus.NEEDS_CONFIRMATION, drops=drops, confirmed_by="")
-    event = "import.needs_confirmation"
     what = blake2b(repr(drops).encode(errors="replace"), digest_size=8).hexdigest()
-    extra = {"alert": "high", "event": event, "runId": run.run_id, "reason": "Drops"}
+    extra = {"alert": "high", "event": "import.needs_confirmation", "runId": run.run_id, "reason": "Drops"}
     _log.warning("import %s of %s lets %d stores drop: confirm it", run.run_id, run.day, len(drops), extra=extra)
-    _notify(context, waiting, event, RunStatus.NEEDS_CONFIRMATION, distinct=f"-{what}")
+    _notify(context, waiting, "import.needs_confirmation", RunStatus.NEEDS_CONFIRMATION, distinct=f"-{what}")
     try:
         context.runs.save(waiting)
     except RowChanged:
