@@ -23,7 +23,7 @@ KEYS: dict[str, PrivateKeyTypes] = {
     "ECDSA": ec.generate_private_key(ec.SECP256R1()),
     "RSA": rsa.generate_private_key(65537, 2048),
 }
-OPENSSH, PKCS1 = PrivateFormat.OpenSSH, PrivateFormat.TraditionalOpenSSL
+OPENSSH, PKCS1, PKCS8 = PrivateFormat.OpenSSH, PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8
 LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKnDy17PBP+lHD57fsoHBwP54gtQ6hYKiLBzGcgw0/6N"
 PRINT = fingerprint(b64decode(LINE.split()[1]))
 
@@ -35,13 +35,48 @@ def public_of(name: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("Ed25519", OPENSSH), ("ECDSA", OPENSSH), ("RSA", OPENSSH), ("ECDSA", PKCS1), ("RSA", PKCS1)],
-    ids=["Ed25519", "ECDSA", "RSA", "ECDSA as PEM", "RSA as PEM"],
+    [
+        ("Ed25519", OPENSSH),
+        ("ECDSA", OPENSSH),
+        ("RSA", OPENSSH),
+        ("ECDSA", PKCS1),
+        ("RSA", PKCS1),
+        ("Ed25519", PKCS8),
+        ("ECDSA", PKCS8),
+        ("RSA", PKCS8),
+    ],
 )
-@pytest.mark.parametrize("escape", [False, True], ids=["on lines", r"line ends as \n"])
-def test_a_private_key_is_read(name: str, form: PrivateFormat, escape: bool) -> None:
+@pytest.mark.parametrize("line_end", ["\n", "\\n", "\r\n", " "], ids=repr)
+def test_a_private_key_is_read(name: str, form: PrivateFormat, line_end: str) -> None:
     text = KEYS[name].private_bytes(Encoding.PEM, form, NoEncryption()).decode()
-    assert _private_key(text.replace("\n", "\\n") if escape else text).get_base64() == public_of(name)
+    assert _private_key(text.replace("\n", line_end)).get_base64() == public_of(name)
+
+
+def test_a_key_after_its_parameters_is_read() -> None:
+    """As `openssl ecparam -genkey` writes it."""
+    text = KEYS["ECDSA"].private_bytes(Encoding.PEM, PKCS1, NoEncryption()).decode()
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    assert _private_key(parameters + text).get_base64() == public_of("ECDSA")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (KEYS["RSA"].private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"x")).decode(), "without passphrase")
+        for form in (OPENSSH, PKCS1, PKCS8)
+    ]
+    + [
+        (ec.generate_private_key(ec.SECP256K1()).private_bytes(Encoding.PEM, PKCS8, NoEncryption()).decode(), "ECDSA"),
+        ("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none", "export it as OpenSSH key"),
+        (LINE, "but a public one"),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "but a public one"),
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "that the hub can read"),
+        ("", "in PEM"),
+    ],
+)
+def test_what_is_wrong_with_a_private_key_is_said(text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"SFTP_PRIVATE_KEY: is no private key .*{said}"):
+        _private_key(text)
 
 
 def test_what_is_no_private_key_is_told_by_the_name_of_the_setting_and_not_shown() -> None:
@@ -63,14 +98,20 @@ def test_what_is_no_private_key_is_told_by_the_name_of_the_setting_and_not_shown
         (f"sftp.example.com {LINE} a comment", [PRINT]),
         (PRINT, [PRINT]),
         (f"{PRINT}, {LINE},", [PRINT, PRINT]),
+        (f"{LINE}\n{PRINT}\\n\n", [PRINT, PRINT]),
+        (f"sftp.example.com,192.0.2.1,[::1]:22 {LINE}", [PRINT]),
+        (f"a.example.com,b.example.com {LINE}, {PRINT}", [PRINT, PRINT]),
     ],
-    ids=["a key", "a line of known_hosts", "a fingerprint", "several"],
+    ids=["a key", "a line of known_hosts", "a fingerprint", "several", "on lines", "hosts", "hosts and more"],
 )
 def test_host_keys_are_pinned_as_keys_or_fingerprints(setting: str, pinned: list[str]) -> None:
     assert pinned_fingerprints(setting) == pinned
 
 
-@pytest.mark.parametrize("setting", ["", ",", "ssh-ed25519", "SHA256:short", "MD5:aa:bb", "AAAA!"])
+@pytest.mark.parametrize(
+    "setting",
+    ["", ",", "ssh-ed25519", "SHA256:short", "MD5:aa:bb", "AAAA!", f"MD5:aa:bb,{PRINT}", f"{PRINT},MD5:aa:bb"],
+)
 def test_what_is_no_host_key_is_refused(setting: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         pinned_fingerprints(setting)
