@@ -13,7 +13,8 @@ RECORDS = 2_000
 PER_HUNDRED = 1.5
 """One marks a hundred calculations, the rest reads a thousand calculations, twice, and a thousand people."""
 FOR_EACH_EXPORT = 46
-"""Start, lease, seven steps on the export's row, archive, answer, audit, messages: whatever the number of records."""
+"""Start, lease, seven steps and the rename to come on the export's row, archive, answer, audit, messages:
+whatever the number of records."""
 
 
 def test_an_export_costs_what_it_must(azurite: Azurite) -> None:

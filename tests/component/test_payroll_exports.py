@@ -293,7 +293,7 @@ def test_payroll_that_misbehaves_pays_everybody_once(operator: Operator, sandbox
     assert (ledger["paid"], ledger["paidTwice"], len(ledger["batches"])) == ("600.00", [], 1)
 
 
-@pytest.mark.parametrize("fault", ["reset", "cut-half", "before-rename", "disk-full"])
+@pytest.mark.parametrize("fault", ["reset", "cut-half", "before-rename", "after-rename", "disk-full"])
 def test_an_sftp_server_that_misbehaves_has_one_whole_file(operator: Operator, sandbox: Sandbox, fault: str) -> None:
     """INC-54."""
     assert sandbox.sftp
@@ -319,6 +319,42 @@ def test_control_totals_that_differ_stop_it_and_a_resume_ends_it(operator: Opera
     assert operator.data("GetExport", id=shown["exportId"])["status"] == "Completed"
     assert sandbox.payroll.ledger()["paid"] == "600.00"
     assert operator.call("ResumeExport", id=shown["exportId"]).status_code == 409
+
+
+def test_a_file_that_payroll_takes_before_its_rename_is_answered_is_sent_once_and_told(
+    operator: Operator, sandbox: Sandbox
+) -> None:
+    """INC-56."""
+    assert sandbox.sftp
+    sandbox.sftp.collected.clear()
+    sandbox.sftp.collects = True
+    sandbox.sftp.fail_next("after-rename")
+    try:
+        shown = operator.export()
+    finally:
+        sandbox.sftp.collects = False
+    assert (shown["status"], shown["csvTaken"]) == ("Completed", True)
+    file = operator.call("GetExportFile", id=shown["exportId"])
+    assert sandbox.sftp.collected == [(shown["csvPath"], file.get_body())]
+    assert sandbox.sftp.files() == {}
+
+
+@pytest.mark.parametrize("status", ["Failed", "Quarantined"])
+def test_a_batch_that_payroll_calls_failed_or_what_nobody_knows_stops_the_export(
+    operator: Operator, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """INC-53: whatever totals stand beside it."""
+    receive = sandbox.payroll.receive
+    with monkeypatch.context() as changed:
+        changed.setattr(sandbox.payroll, "receive", lambda key, body: receive(key, body) | {"status": status})
+        shown = operator.export()
+    assert (shown["status"], shown["step"], shown["payrollStatus"]) == ("Stopped", "Verify", status)
+    assert f"payroll says {status!r}" in shown["failure"]
+    assert operator.call("ListExports").status_code == 200
+    operator.data("ResumeExport", id=shown["exportId"])
+    operator.work()
+    assert operator.data("GetExport", id=shown["exportId"])["status"] == "Completed"
+    assert sandbox.payroll.ledger()["paidTwice"] == []
 
 
 @pytest.mark.parametrize("status", [400, 409, 422])

@@ -34,7 +34,6 @@ HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
 StrictModes no
-UsePAM no
 PermitRootLogin no
 LogLevel DEBUG1
 Subsystem sftp internal-sftp
@@ -51,11 +50,13 @@ class Options:
     methods: str = ""
     more_host_keys: tuple[str, ...] = ()
     command: str = ""
+    pam: bool = False
 
     def lines(self, folder: Path) -> str:
         """Return the lines of its configuration."""
         forbidden = f" -P {','.join(self.forbidden)}" if self.forbidden else ""
         lines = [f"ForceCommand {self.command or f'internal-sftp{forbidden}'}"]
+        lines += ["UsePAM yes", "KbdInteractiveAuthentication yes"] if self.pam else ["KbdInteractiveAuthentication no"]
         lines += [f"HostKey {folder}/host_key_{number}" for number in range(len(self.more_host_keys))]
         if self.methods:
             lines.append(f"AuthenticationMethods {self.methods}")

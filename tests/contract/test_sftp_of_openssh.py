@@ -83,6 +83,18 @@ def test_key_and_password_are_both_shown_where_both_are_wanted(methods: str) -> 
         assert lying_in(server) == {NAME: CONTENT}
 
 
+def test_a_password_that_is_asked_for_in_a_dialogue_is_given() -> None:
+    """keyboard-interactive (RFC 4256), as servers with PAM ask for the second factor."""
+    with serving(Options(methods="publickey,keyboard-interactive", pam=True)) as server:
+        if not server.password:
+            pytest.skip("sshd checks passwords only as root")
+        transfer(replace(server.address, password=fixed(server.password))).deliver(NAME, CONTENT)
+        assert lying_in(server) == {NAME: CONTENT}
+        wrong = replace(server.address, password=fixed("not the password"))
+        with pytest.raises(CredentialsRefused, match="SFTP_PASSWORD: the server accepts SFTP_PRIVATE_KEY"):
+            transfer(wrong).probe()
+
+
 @pytest.mark.parametrize(
     ("change", "setting"),
     [
