@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import MalformedResponse
 from shared.kernel.json_client import JsonReader
@@ -32,7 +32,7 @@ class _Pagination(PartnerBody):
 class _Metadata(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
-    dataAsOf: str = ""  # noqa: N815
+    dataAsOf: Annotated[str, BeforeValidator(str)] = ""  # noqa: N815
 
 
 class _Answer(PartnerBody):

@@ -39,8 +39,12 @@ def _whole_number(value: object) -> object:
     return int(value)
 
 
-Description = Annotated[str, AfterValidator(lambda text: text[:256])]
-"""Kept for people to read; nothing is paid by it, so that a long one is cut and costs nobody his sale."""
+def _description(value: object) -> object:
+    return str(value) if isinstance(value, int | Decimal) else value if isinstance(value, str) else ""
+
+
+Description = Annotated[str, BeforeValidator(_description), AfterValidator(lambda text: text[:256])]
+"""Kept for people to read; nothing is paid by it: a long one is cut, what is no text is none, no sale is refused."""
 Instant = Annotated[AwareDatetime, AfterValidator(plausible)]
 ExactDecimal = Annotated[Decimal, BeforeValidator(_exact_decimal)]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=-(2**31), lt=2**31)]

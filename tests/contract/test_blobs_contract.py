@@ -32,6 +32,31 @@ def test_bytes_come_back(container: BlobContainer, content: bytes) -> None:
     assert (info.name, info.size, info.etag) == ("folder/name with space & ü.csv", len(content), etag)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Pr\u00e4mien M\u00e4rz 2.csv",
+        "100%2F.csv",
+        "a%20b+c&d=e.csv",
+        "b" * 250 + ".csv",
+        "a#b?c.csv",
+        "folder/",
+        "\U0001f600",
+    ],
+)
+def test_a_name_is_kept_whatever_it_holds(container: BlobContainer, name: str) -> None:
+    """INC-09, INC-41: files are named by others."""
+    container.write(name, b"content")
+    container.copy(f"{name}.copy", container, name)
+    assert container.read(f"{name}.copy") == b"content"
+    assert [one.name for one in container.list(name)] == [name, f"{name}.copy"]
+    info = container.info(name)
+    assert info
+    assert info.name == name
+    container.delete(name, etag=info.etag)
+    assert container.info(name) is None
+
+
 def test_a_blob_says_when_it_was_last_written(container: BlobContainer) -> None:
     container.write("x", b"abc")
     container.write("y", b"")

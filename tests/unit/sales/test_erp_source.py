@@ -50,6 +50,12 @@ def test_null_is_absent(rest: str) -> None:
     assert (found.total_records, found.data_as_of, len(found.records)) == (2, "", 2)
 
 
+def test_an_instant_of_any_kind_tells_states_apart() -> None:
+    assert page(
+        f'{{"data": [{RECORD}], "pagination": {PAGINATION}, "metadata": {{"dataAsOf": 1736899200}}}}'
+    ).data_as_of
+
+
 @pytest.mark.parametrize("rest", ['"pagination": null, "metadata": null', '"pagination": {"totalRecords": null}'])
 def test_null_is_absent_on_an_empty_day(rest: str) -> None:
     assert page(f'{{"data": [], {rest}}}').records == []

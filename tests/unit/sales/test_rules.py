@@ -81,6 +81,7 @@ def test_units_that_came_back_are_not_sold() -> None:
         {"productCategory": "", "somethingNew": 1},
         {"productSku": "x" * 40_000},
         {"productCategory": None, "productSku": None, "transactionType": None},
+        {"productCategory": ["Shoes"], "productSku": 4711},
     ],
     ids=[
         "return-without-units",
@@ -93,6 +94,7 @@ def test_units_that_came_back_are_not_sold() -> None:
         "extra",
         "long-text",
         "null",
+        "no-text",
     ],
 )
 def test_what_is_unusual_and_right_is_accepted(change: dict[str, Any]) -> None:
