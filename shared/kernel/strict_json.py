@@ -120,9 +120,10 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:  # noqa: ANN401 - JSON
     if len(found) == len(pairs):
         return found
     seen: set[str] = set()
-    twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    repeated = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    twice = repeated[:100].encode(errors="replace").decode()
     text = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {_written(value)}" for name, value in pairs)
-    return Unreadable(f"gives {twice[:100]!r} more than once", f"{{{text}}}"[:_MAX_SHOWN], twice[:100])
+    return Unreadable(f"gives {twice!r} more than once", f"{{{text}}}"[:_MAX_SHOWN], twice)
 
 
 def _decimal(digits: str) -> object:

@@ -317,6 +317,9 @@ BAD_LINES: dict[str, tuple[str, str]] = {
     "not a number": (json.dumps(GOOD)[:-1] + ', "breakdown": {"a": NaN}}', "record: the record has NaN"),
     "a replaced character": (json.dumps(GOOD | {"id": "VK-\ufffd"}), "id: holds U+FFFD"),
     "no object": ("[1]", "record: must be an object"),
+    "half a character as a name, twice": ('{"\\ud800": 1, "\\ud800": 2}', "?: the record gives '?' more than once"),
+    "half a character as a name": (json.dumps(GOOD)[:-1] + ', "\\ud800": 1}', "record: must be valid Unicode text"),
+    "half a character": (json.dumps(GOOD | {"id": "\ud800"}), "id: must be valid Unicode text"),
 }
 
 

@@ -413,6 +413,7 @@ BAD_LINES: dict[str, tuple[str, str, str]] = {
     "torn": (line(9)[:30], "", "is not valid JSON"),
     "a replaced character": (line(9).replace("F00009", "VK-\ufffd-1"), "transactionId", "holds U+FFFD"),
     "a replaced character in the employee's ID": (line(9).replace("E1", "E\\ufffd"), "employeeId", "holds U+FFFD"),
+    "half a character as a name, twice": ('{"\\ud800": 1, "\\ud800": 2}', "?", "gives '?' more than once"),
     "half a character": (line(9).replace("F00009", "\\ud800"), "transactionId", "Unicode"),
 }
 
