@@ -238,6 +238,7 @@ _TITLES = {
     "export.withheld": "Employees are missing in a payroll export",
     "calculation.differing": "Calculations differ from the present sales",
     "employee-sync.failed": "The employee sync did not go well",
+    "employee-status.unknown": "The HR system gives a status that is not known",
     "provisioning-sync.failed": "The pull of users did not go well",
     "calculations-file.refused": "A file of calculations was refused",
 }

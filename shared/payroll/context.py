@@ -75,7 +75,8 @@ class PayrollContext:
     archive: BlobContainer
     audit: Table
     payables: Payables
-    payees: Callable[[], Mapping[str, Payee]]
+    payees: Callable[[str], Mapping[str, Payee | None]]
+    """Period -> whose pay it is, by employee ID; None where two people had it, and only a person can tell."""
     payroll: Callable[[], JsonPoster]
     transfer: Callable[[], FileTransfer]
     hold: Callable[[str], AbstractContextManager[Callable[[], None]]]

@@ -70,7 +70,7 @@ class Withheld:
 
 
 def records_of(
-    payables: Iterable[Payable], payees: Mapping[str, Payee], rules: Rules, withheld: Withheld
+    payables: Iterable[Payable], payees: Mapping[str, Payee | None], rules: Rules, withheld: Withheld
 ) -> Iterator[PayRecord]:
     """Yield a record for each employee, from payables in which those of an employee lie side by side.
 
@@ -78,7 +78,9 @@ def records_of(
     """
     for employee_id, group in _by_employee(payables):
         payee = payees.get(employee_id)
-        if payee is None:
+        if employee_id in payees and payee is None:
+            withheld.add(employee_id, "two people had this employee ID in the period: pay each of them by hand")
+        elif payee is None:
             withheld.add(employee_id, "there is no such employee, or he is not confirmed by the HR system yet")
         elif any(one.currency != rules.currency for one in group):
             withheld.add(employee_id, f"a calculation is not in {rules.currency}")

@@ -38,7 +38,7 @@ def freeze(context: PayrollContext, export: Export) -> Export:
     count = total = calculations = settled_only = 0
     seen = seen_in(context, export)
     payables = (one for one in context.payables.approved(export.period) if one.calculation_id in seen)
-    for record in records_of(payables, context.payees(), rules, withheld):
+    for record in records_of(payables, context.payees(export.period), rules, withheld):
         content += to_line(record)
         calculations += len(record.calculation_ids)
         if record.nothing_to_pay:

@@ -112,10 +112,11 @@ def _values(owners: Owners, *, look_again: bool, days: Days | None) -> Values:
             one.employee_id,
             one.holds,
             one.revision,
+            one.vacates,
         ]
         for one in owners.claims
     ]
-    employees = set(owners.turns.values())
+    employees = {owner for owner in owners.turns.values() if owner}
     cells = long_cells("claims", claims) | {"employeeId": employees.pop() if len(employees) == 1 else ""}
     if look_again:
         cells["lookAgain"] = True
@@ -129,8 +130,8 @@ def _owners(values: Values) -> Owners:
         return Owners()
     return Owners(
         tuple(
-            Claim(date.fromisoformat(since), from_iso(stated), source, employee_id, holds, *revision)
-            for since, stated, source, employee_id, holds, *revision in read_long_cells("claims", values)
+            Claim(date.fromisoformat(since), from_iso(stated), source, employee_id, holds, *more)
+            for since, stated, source, employee_id, holds, *more in read_long_cells("claims", values)
         )
     )
 

@@ -32,6 +32,8 @@ class Claim:
     holds: bool | None = True
     revision: int = 0
     """How much was known of the employee: what was claimed when more was known replaces what was claimed before."""
+    vacates: bool = False
+    """From this day on the employee ID is another person's: without another owner, the ERP ID has none."""
 
     @property
     def order(self) -> tuple[date, datetime, str, str]:
@@ -57,7 +59,8 @@ class Owners:
     def turns(self) -> Mapping[date, str]:
         """The day from which on, the owner; the earliest first.
 
-        Who has given an ID up keeps it until somebody else has it: sales are better his than nobody's.
+        Who has given an ID up keeps it until somebody else has it: sales are better theirs than nobody's. Only whoever
+        got the employee ID of somebody who left does not get their sales.
         """
         turns: dict[date, str] = {}
         latest: dict[str, Claim] = {}
@@ -65,7 +68,10 @@ class Owners:
         for since, claims in groupby(self.claims, key=lambda claim: claim.since):
             latest |= _of_one_day(claims, latest)
             holding = [claim for claim in latest.values() if claim.holds]
-            now = max(holding, key=lambda claim: claim.order).employee_id if holding else owner
+            if holding:
+                now = max(holding, key=lambda claim: claim.order).employee_id
+            else:
+                now = "" if owner in latest and latest[owner].vacates else owner
             if now != owner:
                 turns[since] = owner = now
         return turns
@@ -80,7 +86,7 @@ class Owners:
             if owner is not None and since > day:
                 break
             owner = employee_id
-        return owner
+        return owner or None
 
     def with_claims(self, claims: Iterable[Claim]) -> "Owners":
         """Return what is known afterwards, without claims that can never count again."""

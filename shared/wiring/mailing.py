@@ -1,17 +1,22 @@
 """The mailing: pay from the incentives, people from the workforce."""
 
+import logging
 from collections.abc import Iterator, Sequence, Set
 from typing import TYPE_CHECKING
 
 from shared.adapters.mail_providers import mail_provider
 from shared.incentives.calculation import Action, Calculation, Kind
 from shared.kernel.money import amount_text
+from shared.kernel.pay_period import parse_period
 from shared.notify.delivery import MAIL_LOG, MailDelivery
 from shared.notify.mailing import AddressLists, Mailing, PayFact, Submission
-from shared.workforce.person import Employee
+from shared.wiring.staff import payee_of
+from shared.workforce.person import Employee, Person
 
 if TYPE_CHECKING:
     from shared.hub import Hub
+
+_log = logging.getLogger(__name__)
 
 _FEW = 20
 
@@ -48,9 +53,20 @@ class CalculationFacts:
         for calculation_id in ids:
             calculation = self._hub.incentives.calculations.find(calculation_id)
             person = self._hub.workforce.employees.find(calculation.employee_id) if calculation else None
-            if calculation and person:
-                facts.append(_fact(calculation, person.at(self._hub.clock())))
+            employee = self._paid(person, calculation.period) if calculation and person else None
+            if calculation and employee:
+                facts.append(_fact(calculation, employee))
         return facts
+
+    def _paid(self, person: Person, period: str) -> Employee | None:
+        """Return who is written to: whose employee ID it was in the period."""
+        settings = self._hub.settings.imports
+        employee = payee_of(person, parse_period(period), self._hub.clock(), settings.time_zone)
+        if employee is None:
+            _log.warning(
+                "employee ID %s was that of two people in %s: nobody is written to", person.employee_id, period
+            )
+        return employee
 
     def submissions(self, period: str, ids: Sequence[str]) -> list[Submission]:
         """Return what each submitter with an address submitted of a period's calculations."""

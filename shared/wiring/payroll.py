@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from shared.incentives.calculation import State
 from shared.incentives.context import IncentiveContext
 from shared.incentives.settle import settle
+from shared.kernel.pay_period import parse_period
 from shared.payroll.context import PayrollContext, PayrollRules, Settlement
 from shared.payroll.export_store import ExportStore
 from shared.payroll.records import Payable, Payee
-from shared.workforce.person import Status
+from shared.wiring.staff import payee_of
+from shared.workforce.employment import Status
 
 if TYPE_CHECKING:
     from shared.hub import Hub
@@ -29,13 +31,14 @@ def build(hub: "Hub") -> PayrollContext:
         deadline_time=time.fromisoformat(at),
     )
 
-    def payees() -> Mapping[str, Payee]:
-        now = hub.clock()
-        everybody = (person.at(now) for person in hub.workforce.employees.all())
+    def payees(period: str) -> Mapping[str, Payee | None]:
+        now, paid = hub.clock(), parse_period(period)
+        people = hub.workforce.employees.all()
+        everybody = ((person, payee_of(person, paid, now, imports.time_zone)) for person in people)
         return {
-            one.employee_id: Payee(one.employee_number, one.first_name, one.last_name)
-            for one in everybody
-            if one.status is not Status.UNCONFIRMED
+            person.employee_id: Payee(one.employee_number, one.first_name, one.last_name) if one else None
+            for person, one in everybody
+            if one is None or one.status is not Status.UNCONFIRMED
         }
 
     return PayrollContext(

@@ -45,6 +45,6 @@ def claims_by_erp_id(told: Collection[ErpIdClaim]) -> Claims:
     """Return what the workforce tells of ERP IDs as the sales take it in."""
     claims: dict[str, list[Claim]] = {}
     for one in told:
-        claim = Claim(one.since, one.stated, one.source, one.employee_id, one.holds, one.revision)
+        claim = Claim(one.since, one.stated, one.source, one.employee_id, one.holds, one.revision, one.vacates)
         claims.setdefault(one.erp_id, []).append(claim)
     return claims

@@ -9,6 +9,7 @@ from shared.workforce.erp_ids import FIELD, claims_of
 from shared.workforce.events import Statement, read_envelope, read_statement
 from shared.workforce.full_sync import fail_sync, sync_slice
 from shared.workforce.person import Person
+from shared.workforce.unknown_statuses import tell_unknown_statuses
 
 
 def handle_hr_message(context: WorkforceContext, message: Message) -> None:
@@ -47,9 +48,12 @@ def state(context: WorkforceContext, statement: Statement) -> bool:
         return known
 
     changed = context.employees.change(statement.employee_id, learn)
-    if fact := statement.facts.get(FIELD):
+    if "status" in statement.facts:
+        tell_unknown_statuses(context, [known])
+    fact = statement.facts.get(FIELD)
+    if fact or len(known.holders) > 1:
         # Also when nothing is new: the process may have died between the row and this.
-        context.became_known(claims_of(known, [fact], context.rules.time_zone))
+        context.became_known(claims_of(known, [fact] if fact else [], context.rules.time_zone))
     return changed
 
 

@@ -1,7 +1,7 @@
 """What a person's facts say of ERP employee IDs: which are whose, from which business day on (INC-22, INC-23)."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,8 @@ class ErpIdClaim:
     holds: bool | None
     revision: int
     """Of the person, by which later claims replace earlier ones."""
+    vacates: bool = False
+    """The employee ID is another person's from this day on, who has nothing to do with the ERP ID."""
 
 
 def claims_of(person: Person, stated: Collection[Fact], zone: ZoneInfo) -> list[ErpIdClaim]:
@@ -40,6 +42,9 @@ def claims_of(person: Person, stated: Collection[Fact], zone: ZoneInfo) -> list[
     somebody else may have got it meanwhile.
     """
     facts = {*person.facts.get(FIELD, ()), *stated}
+    said = {(fact.stated, fact.source) for fact in facts}
+    handed_on = {business_day(fact.since, zone): fact for fact in _beginnings(person)}
+    facts |= {replace(one, value=None) for one in handed_on.values() if (one.stated, one.source) not in said}
     by_day: dict[date, set[Fact]] = {}
     for fact in facts:
         by_day.setdefault(business_day(fact.since, zone), set()).add(fact)
@@ -53,9 +58,12 @@ def claims_of(person: Person, stated: Collection[Fact], zone: ZoneInfo) -> list[
         own, before = (_erp_id(one.value) if one else "" for one in (counting, earlier[-1] if earlier else None))
 
         def claim(erp_id: str, by: Fact, *, holds: bool | None, day: date = day) -> ErpIdClaim:
-            return ErpIdClaim(erp_id, person.employee_id, day, by.stated, by.source, holds, person.revision)
+            vacates = holds is False and day in handed_on
+            return ErpIdClaim(erp_id, person.employee_id, day, by.stated, by.source, holds, person.revision, vacates)
 
-        if counting in told or (own and last.source != SHOWN and _erp_id(last.value) == own):
+        if day in handed_on:
+            claims += [claim(erp_id, last, holds=erp_id == own) for erp_id in sorted(every)]
+        elif counting in told or (own and last.source != SHOWN and _erp_id(last.value) == own):
             by = counting if counting and counting in told else last
             ended = {before, *(_erp_id(fact.value) for fact in told)} - {own}
             claims += [claim(own, by, holds=True), *(claim(erp_id, by, holds=False) for erp_id in sorted(ended))]
@@ -63,6 +71,11 @@ def claims_of(person: Person, stated: Collection[Fact], zone: ZoneInfo) -> list[
             by = max((fact for fact in (counting, last) if fact), key=lambda fact: fact.order)
             claims += [claim(erp_id, by, holds=None) for erp_id in sorted(every)]
     return [claim for claim in claims if claim.erp_id]
+
+
+def _beginnings(person: Person) -> list[Fact]:
+    """Return the statements by which the employee ID became another person's: they have no ERP ID to begin with."""
+    return [min(one.facts["status"], key=lambda fact: fact.order) for one in person.holders if one.since]
 
 
 def _erp_id(value: FieldValue) -> str:

@@ -23,8 +23,9 @@ from shared.kernel.field_problems import refused_body, unreadable_body
 from shared.kernel.outside_identifier import MAX_LENGTH, OutsideIdentifier, undamaged
 from shared.kernel.partner_body import PartnerBody
 from shared.kernel.strict_json import NotJson, read_model
+from shared.workforce.employment import Status, status_of
 from shared.workforce.facts import Fact, FieldValue
-from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, HOLD_AS_STATED, Status
+from shared.workforce.person import ASSIGNMENT_FIELDS, FIELDS, HOLD_AS_STATED
 
 _MAX_TEXT = 500
 
@@ -191,7 +192,7 @@ def _values(kind: EventType, data: _Data) -> dict[str, FieldValue]:
 
 def _status(data: _Data) -> str:
     given = (data.model_extra or {}).get("status")
-    return given if given in (Status.ACTIVE, Status.TERMINATED) else Status.ACTIVE.value
+    return given if isinstance(given, str) and status_of(given) is not Status.UNCONFIRMED else Status.ACTIVE.value
 
 
 _IDENTIFIERS = ("employeeNumber", "erpEmployeeId", "storeId", "userId")

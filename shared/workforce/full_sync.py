@@ -18,11 +18,13 @@ from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.message import send_message
 from shared.kernel.table import RowChanged
 from shared.workforce.context import HR_QUEUE, NOTIFICATION_QUEUE, WorkforceContext
+from shared.workforce.employment import Status
 from shared.workforce.erp_ids import ErpIdClaim, claims_of
 from shared.workforce.facts import ABSENT, SHOWN, Fact, Facts, FieldValue, value_at
 from shared.workforce.hr_pages import HrPage, Snapshot, fetch_page
-from shared.workforce.person import Person, Status, differing
+from shared.workforce.person import Person, differing
 from shared.workforce.sync_runs import SyncCounts, SyncRun, SyncStatus
+from shared.workforce.unknown_statuses import tell_unknown_statuses
 
 _log = logging.getLogger(__name__)
 
@@ -89,13 +91,20 @@ def _take_over(context: WorkforceContext, page: HrPage, seen: set[str]) -> tuple
         return after
 
     changed = context.employees.change_many(list(snapshots), learn)
+    tell_unknown_statuses(context, [after for _, after in changed.values()])
     seen.update(snapshots)
     return _count(fresh, changed, now, page.refused), people.values()
 
 
 def learn_snapshot(person: Person, snapshot: Snapshot, as_of: datetime, now: datetime, zone: ZoneInfo) -> Person:
     """Return a person after the HR system showed them as of an instant; the same when it shows nothing new."""
-    today = business_day(as_of, zone)
+    for _ in range(2):  # once more of somebody who turns out to be another person: then all that is shown is new
+        person = _learn_shown(person, snapshot, as_of, now, zone)
+    return person
+
+
+def _learn_shown(person: Person, snapshot: Snapshot, as_of: datetime, now: datetime, zone: ZoneInfo) -> Person:
+    today, holder = business_day(as_of, zone), person.holder_at(as_of)
 
     def new(known: Facts, values: Mapping[str, FieldValue]) -> dict[str, Fact]:
         names = differing(known, values, as_of)
@@ -104,19 +113,17 @@ def learn_snapshot(person: Person, snapshot: Snapshot, as_of: datetime, now: dat
     shown: dict[str, Mapping[str, FieldValue]] = {}
     if snapshot.assignments is not None:
         # Said once: for how long an assignment has been missing is what matters.
-        missing = (name for name in person.assignments if name not in snapshot.assignments)
+        missing = (name for name in holder.assignments if name not in snapshot.assignments)
         gone: dict[str, Mapping[str, FieldValue]] = {name: {"removed": today.isoformat()} for name in missing}
-        shown = {name: values for name, values in gone.items() if not value_at(_removed(person, name), as_of)} | dict(
-            snapshot.assignments
-        )
-    found = ((name, new(person.assignments.get(name, {}), values)) for name, values in shown.items())
+        shown = {
+            name: values
+            for name, values in gone.items()
+            if not value_at(holder.assignments[name].get("removed", ()), as_of)
+        } | dict(snapshot.assignments)
+    found = ((name, new(holder.assignments.get(name, {}), values)) for name, values in shown.items())
     assignments = {name: facts for name, facts in found if facts}
-    facts = new(person.facts, snapshot.fields)
+    facts = new(holder.facts, snapshot.fields)
     return person.learn(facts, assignments, now) if facts or assignments else person
-
-
-def _removed(person: Person, assignment_id: str) -> tuple[Fact, ...]:
-    return person.assignments[assignment_id].get("removed", ())
 
 
 def _finish(context: WorkforceContext, run: SyncRun, last_page: HrPage, seen: set[str]) -> None:
@@ -137,7 +144,7 @@ def _finish(context: WorkforceContext, run: SyncRun, last_page: HrPage, seen: se
         _end(context, replace(run, failure=failure), SyncStatus.PARTIAL_SUCCESS)
         return
     now = context.clock()
-    active = [person.employee_id for person in context.employees.all() if person.at(now).status is Status.ACTIVE]
+    active = [person.employee_id for person in context.employees.all() if person.at(now).is_employed]
     # One who was created by an event after the first page was made cannot be on it: he is looked at next time.
     absent = [employee_id for employee_id in active if employee_id not in seen]
     if len(absent) > context.rules.max_termination_share * len(active) and len(absent) > 1:

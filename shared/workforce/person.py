@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
+from functools import cached_property
 
+from shared.workforce.employment import Status, status_at
 from shared.workforce.facts import Fact, Facts, add_facts, fact_at, timeline, value_at, values_at
+from shared.workforce.holders import Holder, holders
 
 FIELDS = (
     "employeeNumber",
@@ -30,15 +32,6 @@ HOLD_AS_STATED = frozenset({"hireDate", "terminationDate", "startDate", "endDate
 
 
 _DAY = timedelta(days=1)
-
-
-class Status(StrEnum):
-    """Of an employee."""
-
-    ACTIVE = "Active"
-    TERMINATED = "Terminated"
-    UNCONFIRMED = "Unconfirmed"
-    """Something was told of him, his creation not yet."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +63,11 @@ class Employee:
     termination_date: str
     assignments: tuple[Assignment, ...]
 
+    @property
+    def is_employed(self) -> bool:
+        """Tell whether they are employed, on leave or not."""
+        return self.status not in (Status.TERMINATED, Status.UNCONFIRMED)
+
 
 @dataclass(frozen=True)
 class Person:
@@ -91,15 +89,24 @@ class Person:
         after = replace(self, facts=add_facts(self.facts, facts, now), assignments=merged)
         return self if after == self else replace(after, revision=self.revision + 1)
 
+    @cached_property
+    def holders(self) -> list[Holder]:
+        """Everybody whose employee ID it was, the first one first."""
+        return holders(self.facts, self.assignments)
+
+    def holder_at(self, instant: datetime) -> Holder:
+        """Return what is known of the one whose employee ID it is at an instant."""
+        return next(one for one in reversed(self.holders) if one.since is None or one.since <= instant)
+
     def at(self, instant: datetime) -> Employee:
-        """Return the employee as he is at an instant."""
-        values = values_at(self.facts, instant)
+        """Return the employee as they are at an instant."""
+        holder = self.holder_at(instant)
+        values = values_at(holder.facts, instant)
 
         def text(name: str) -> str:
             value = values.get(name)
             return "" if value is None else str(value)
 
-        status = text("status")
         return Employee(
             employee_id=self.employee_id,
             employee_number=text("employeeNumber") or self.employee_id,
@@ -110,19 +117,15 @@ class Person:
             user_id=text("userId"),
             role=text("role"),
             store_id=text("storeId"),
-            status=Status(status) if status in list(Status) else Status.UNCONFIRMED,
+            status=status_at(holder.facts, instant),
             hire_date=text("hireDate"),
             termination_date=text("terminationDate"),
             assignments=tuple(
                 found
-                for assignment_id, facts in sorted(self.assignments.items())
+                for assignment_id, facts in sorted(holder.assignments.items())
                 if (found := _assignment(assignment_id, facts, instant))
             ),
         )
-
-    def says_already(self, values: Mapping[str, object], instant: datetime) -> bool:
-        """Tell whether the fields have these values at an instant, or a later fact decides anyway."""
-        return not differing(self.facts, values, instant)
 
 
 def differing(facts: Facts, values: Mapping[str, object], instant: datetime) -> list[str]:

@@ -198,7 +198,7 @@ class World:
             archive=self.blobs.container("exports"),
             audit=self.tables.table("AuditTrail"),
             payables=CalculationPayables(self.incentives),
-            payees=lambda: dict(self.people),
+            payees=lambda _period: dict(self.people),
             payroll=lambda: self.client,
             transfer=lambda: self.folder,
             hold=hold,
