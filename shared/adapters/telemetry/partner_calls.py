@@ -8,7 +8,7 @@ from shared.adapters.logs import current_correlation_id
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.recorder import Span, Value
 from shared.adapters.telemetry.telemetry import Telemetry, error_type_of
-from shared.kernel.errors import CircuitOpen
+from shared.kernel.errors import Busy, CircuitOpen
 from shared.kernel.trace_context import parse_traceparent
 
 ADAPTER_VERSION = "1.0.0"
@@ -74,6 +74,8 @@ class PartnerCalls:
             status, error_type = "success", ""
             try:
                 yield call
+            except Busy:  # the partner answers, though it is not done
+                raise
             except BaseException as error:
                 status, error_type = "held" if isinstance(error, CircuitOpen) else "error", error_type_of(error)
                 raise

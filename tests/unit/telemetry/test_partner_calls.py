@@ -12,7 +12,7 @@ from shared.adapters.resilience.retry_budget import RetryBudget
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.partner_calls import PartnerCalls
 from shared.adapters.telemetry.telemetry import Telemetry
-from shared.kernel.errors import CircuitOpen, PartnerRefused, ServerFailure
+from shared.kernel.errors import Busy, CircuitOpen, PartnerRefused, ServerFailure
 from shared.kernel.trace_context import TraceContext, parse_traceparent
 from tests.unit.adapters.loopback import Loopback, answer
 from tests.unit.adapters.manual_time import ManualTime
@@ -113,6 +113,17 @@ def test_a_call_that_an_open_circuit_held_back_says_nothing_of_the_partner() -> 
     points = watched.points()
     assert points["integration_requests_total", labels(status="held")] == 1
     assert not [name for name, _ in points if name in ("integration.error_rate", "integration.latency")]
+
+
+def test_a_partner_that_is_not_done_yet_has_not_failed() -> None:
+    """Asked each minute for an hour, payroll at work on a batch would look like an outage."""
+    watched = Watched()
+    calls = PartnerCalls(watched.telemetry, "erp")
+    with pytest.raises(Busy), calls.call("x"):
+        raise Busy("still at it", retry_after=60)
+    points = watched.points()
+    assert points["integration_requests_total", labels(status="success")] == 1
+    assert points["integration.error_rate", ADAPTER].sum == 0
 
 
 def test_without_an_exporter_the_trace_goes_on_to_the_partner_all_the_same() -> None:
