@@ -1,6 +1,7 @@
 """The timer: exports what is due after the approval deadline, wakes what stands still (INC-50, INC-73)."""
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.kernel.errors import Conflict
@@ -61,11 +62,11 @@ def _export_if_due(context: PayrollContext, period: PayPeriod, age: int) -> str 
     if last and not last.status.final:
         if late:
             reason = f"export {last.export_id} is {last.status}, its next step is {last.step}"
-            _tell(context, period, reason, "critical", age)
+            _tell(context, period, _Trouble(f"{last.export_id}-{last.step}", reason, "critical"), age)
         return None
     if last and last.started_at >= due:
         if reasons := _left_behind(context, period, last, age):
-            _tell(context, period, " ".join(reasons), "high", age)
+            _tell(context, period, _Trouble(f"after-{last.export_id}", " ".join(reasons), "high"), age)
         return None
     try:
         return start_export(context, ExportRequest(period, "Timer", _BY)).export_id
@@ -73,12 +74,14 @@ def _export_if_due(context: PayrollContext, period: PayPeriod, age: int) -> str 
         waiting = bool(context.payables.undecided(period.name)) or any(
             True for _ in context.payables.approved(period.name)
         )
+        after = last.export_id if last else "nothing"
         if waiting:
-            _tell(context, period, error.message, "critical" if late else "high", age)
+            trouble = _Trouble(f"waiting-after-{after}", error.message, "critical" if late else "high")
+            _tell(context, period, trouble, age)
         elif drafts := _unsubmitted(context, period, age):
-            _tell(context, period, drafts, "high", age)
+            _tell(context, period, _Trouble(f"drafts-after-{after}", drafts, "high"), age)
         elif late and age == 0 and last is None:
-            _tell(context, period, error.message, "high", age)
+            _tell(context, period, _Trouble("empty", error.message, "high"), age)
         return None
 
 
@@ -100,11 +103,21 @@ def _unsubmitted(context: PayrollContext, period: PayPeriod, age: int) -> str:
     return f"{drafts} calculations with an amount were never submitted: submit them, or calculate again."
 
 
-def _tell(context: PayrollContext, period: PayPeriod, reason: str, severity: str, age: int) -> None:
-    """Tell once a day; of an older period once a week, or nobody would read it any more."""
-    if severity == "critical":
+@dataclass(frozen=True)
+class _Trouble:
+    """What keeps a period from being exported whole. `about`: what kind, since which export; not how many."""
+
+    about: str
+    reason: str
+    severity: str
+
+
+def _tell(context: PayrollContext, period: PayPeriod, trouble: _Trouble, age: int) -> None:
+    """Tell of each trouble once a day; of an older period once a week, or nobody would read it any more."""
+    if trouble.severity == "critical":
         extra = {"alert": "critical", "event": "export.late", "period": period.name}
-        _log.critical("the payroll export of %s is late: %s", period.name, reason, extra=extra)
+        _log.critical("the payroll export of %s is late: %s", period.name, trouble.reason, extra=extra)
     year, week, _ = context.clock().isocalendar()
-    occasion = context.clock().date().isoformat() if age < _RECENT else f"{year}-W{week:02d}"
-    tell_not_done(context, period.name, deadline_of(context, period), reason, severity, occasion)
+    slot = context.clock().date().isoformat() if age < _RECENT else f"{year}-W{week:02d}"
+    occasion, due = f"{slot}-{trouble.about}", deadline_of(context, period)
+    tell_not_done(context, period.name, due, trouble.reason, trouble.severity, occasion)

@@ -195,3 +195,17 @@ def test_a_period_without_any_calculation_is_told_and_never_critical(world: Worl
     assert told(world) == []
     fire(world, timedelta(hours=24))
     assert told(world) == [("2025-01", "high")]
+
+
+def test_another_trouble_on_the_same_day_is_told_too(world: World) -> None:
+    """What the first export left behind was told in the morning; the delta leaves somebody behind as well."""
+    world.calculation("E1", 100)
+    world.client.ledger.reject(["E1"], 5, "no bank account")
+    fire(world, timedelta(hours=1))
+    for _ in range(2):
+        fire(world, timedelta(hours=1))
+        assert len(told(world)) == 1
+    world.export()
+    for _ in range(2):
+        fire(world, timedelta(hours=1))
+        assert len(told(world)) == 2
