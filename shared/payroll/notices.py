@@ -81,6 +81,7 @@ def summary(export: Export) -> dict[str, Any]:
         "trigger": export.trigger,
         "startedBy": export.started_by,
         "startedAt": to_iso(export.started_at),
+        "seen": {"count": export.seen.count, "totalNet": amount_text(export.seen.total_minor)} if export.seen else None,
         "finishedAt": to_iso(export.finished_at) if export.finished_at else None,
         "currency": export.currency,
         "controlTotals": {

@@ -47,6 +47,8 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
     while True:
         last = context.exports.last_of(period)
         if last and last.status is ExportStatus.RUNNING:
+            if request.expected and last.seen:
+                request.expected.refuse_another(period, last.seen)
             # Whoever asks again may do so because the process died between storing and queueing.
             enqueue_export(context, last)
             return last

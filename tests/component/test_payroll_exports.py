@@ -135,8 +135,11 @@ def test_an_export_from_the_trigger_to_the_file(operator: Operator, sandbox: San
     begun = json.loads(answer.get_body())["data"]
     assert answer.status_code == 202
     assert (begun["status"], begun["step"], begun["startedBy"], begun["delta"]) == ("Running", "Freeze", "admin", False)
-    again = operator.data("TriggerExport", body={"period": PERIOD})
+    again = operator.data("TriggerExport", body=operator.seen())
     assert again["exportId"] == begun["exportId"], "a repeat gives the same export"
+    assert again["seen"] == {"count": 3, "totalNet": "600.00"}
+    another = operator.call("TriggerExport", body={**operator.seen(), "count": 2})
+    assert another.status_code == 412, "the export that runs is not of what this caller saw"
     operator.work()
 
     shown = operator.data("GetExport", id=begun["exportId"])

@@ -28,7 +28,7 @@ from shared.messaging.dead_letters import DeadLetters
 from shared.messaging.processing import MessageProcessor
 from shared.payroll.approved import Expected
 from shared.payroll.context import EXPORT_QUEUE, NOTIFICATION_QUEUE, PayrollContext, PayrollRules
-from shared.payroll.export import Export
+from shared.payroll.export import Export, ExportStatus
 from shared.payroll.export_store import ExportStore, exports_of
 from shared.payroll.records import Payee
 from shared.payroll.run import give_up_export, handle_export_message
@@ -288,8 +288,11 @@ class World:
         return {one.calculation_id: one for one in self.incentives.calculations.of_period(period)}
 
     def trigger(self, *, period: str = PERIOD, force: bool = False) -> Export:
-        """Look at what is approved and start an export by hand."""
-        return self.trigger_seen(self.seen(period), period=period, force=force)
+        """Look at what is approved and start an export by hand; where one runs, ask for that one again."""
+        last = self.context.exports.last_of(period)
+        running = last.seen if last and last.status is ExportStatus.RUNNING else None
+        seen = Expected(running.count, running.total_minor) if running else self.seen(period)
+        return self.trigger_seen(seen, period=period, force=force)
 
     def trigger_seen(
         self, seen: Expected | None, *, by: str = "admin", period: str = PERIOD, force: bool = False
