@@ -1,5 +1,6 @@
-"""Words of the HR system for a status that the hub does not know: told to operators, once for each word."""
+"""Words of the HR system for a status that the hub does not know: told to operators whenever HR states one anew."""
 
+import json
 from collections.abc import Iterable
 from hashlib import sha256
 
@@ -12,17 +13,23 @@ _LONGEST_SHOWN = 60
 
 
 def tell_unknown_statuses(context: WorkforceContext, people: Iterable[Person]) -> None:
-    """Tell of each unknown word among everything that is known of people. Idempotent by the word."""
-    words: dict[str, str] = {}
+    """Tell of each unknown word among everything that is known of people.
+
+    Idempotent by the word and its statement: an event, or the full syncs of a day. A word that comes back after a while
+    is told again.
+    """
+    words: dict[tuple[str, str, str], str] = {}
     for person in people:
         for fact in person.facts.get("status", ()):
             if status_of(fact.value) is Status.UNKNOWN:
-                words.setdefault(str(fact.value), person.employee_id)
-    for word, employee_id in sorted(words.items()):
+                statement = (str(fact.value), fact.source, fact.stated.date().isoformat())
+                words.setdefault(statement, person.employee_id)
+    for statement, employee_id in sorted(words.items()):
+        word = statement[0]
         send_message(
             context,
             NOTIFICATION_QUEUE,
-            message_id=f"{sha256(word.encode()).hexdigest()[:32]}-employee-status.unknown",
+            message_id=f"{sha256(json.dumps(statement).encode()).hexdigest()[:32]}-employee-status.unknown",
             message_type="employee-status.unknown",
             subject=employee_id,
             data={

@@ -183,6 +183,14 @@ def test_an_unknown_status_is_told_once(*, by_sync: bool) -> None:
     assert "'Sabbatical'" in str(next(iter(found.values())).data["reason"])
 
 
+def test_an_unknown_status_that_comes_back_is_told_again() -> None:
+    world = World()
+    hear(world, hired(world))
+    for on, status in (("2025-01-20", "Sabbatical"), ("2025-01-25", "Active"), ("2025-01-30", "Sabbatical")):
+        hear(world, told(world, on, "employee.updated", updated("H1", status=status)))
+    assert len({message.id for message in world.queues.messages("notifications")}) == 2
+
+
 def test_a_hire_date_that_is_corrected_counts_from_the_first_day_on() -> None:
     world = World()
     hear(world, told(world, "2025-01-02", "employee.created", created("H1", hireDate="2025-01-06")))
