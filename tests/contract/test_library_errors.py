@@ -25,7 +25,7 @@ from shared.adapters.json_web_tokens import JsonWebTokens, KeySet
 from shared.adapters.key_vault import VAULT_RETRY, KeyVaultSecrets
 from shared.adapters.mail_communication_services import CommunicationServicesMail
 from shared.adapters.mail_smtp import SmtpMail, SmtpServer
-from shared.adapters.oauth import ClientSettings
+from shared.adapters.oauth import ClientSettings, Granted
 from shared.adapters.partners import Partners
 from shared.adapters.queues import StorageQueues
 from shared.adapters.resilience.policies import RetryPolicy
@@ -215,24 +215,37 @@ def answered(content: object, status: int = 200) -> WireAnswer:
     return WireAnswer(status, {"content-type": "application/json"}, json.dumps(content).encode(), 0.0)
 
 
+ENDPOINTS = {
+    "authorization_endpoint": "https://login.example/a",
+    "token_endpoint": "https://login.example/t",
+    "issuer": "https://login.example/tenant",
+}
+
+
+def granted_by_entra(monkeypatch: pytest.MonkeyPatch, endpoints: object, token: object) -> Granted:
+    """Return what the grant makes of what the tenant's endpoints and the token endpoint answer."""
+    settings = ClientSettings("https://login.example/tenant", "hub", fixed("s"), "x/.default", ("A", "B"))
+    wire, answers = Wire("identity"), {"GET": answered(endpoints), "POST": answered(token)}
+    monkeypatch.setattr(wire, "send", lambda request, **_: answers[request.method])
+    return EntraGrant("identity", settings, wire, ManualTime().clock)("s")
+
+
 ODD: tuple[object, ...] = ([], 7, "x", None, {}, {"token_endpoint": 7}, {"error": None}, {"access_token": [1]})
 
 
 @pytest.mark.parametrize("content", ODD, ids=repr)
 def test_an_identity_provider_that_answers_something_else(monkeypatch: pytest.MonkeyPatch, content: object) -> None:
     """MSAL, for the tenant's endpoints and for the token itself."""
-    settings = ClientSettings("https://login.example/tenant", "hub", fixed("s"), "x/.default", ("A", "B"))
-    endpoints = {
-        "authorization_endpoint": "https://login.example/a",
-        "token_endpoint": "https://login.example/t",
-        "issuer": "https://login.example/tenant",
-    }
-    for first in (content, endpoints):
-        wire = Wire("identity")
-        answers = {"GET": answered(first), "POST": answered(content)}
-        monkeypatch.setattr(wire, "send", lambda request, answers=answers, **_: answers[request.method])
+    for first in (content, ENDPOINTS):
         with pytest.raises(HubError):
-            EntraGrant("identity", settings, wire, ManualTime().clock)("s")
+            granted_by_entra(monkeypatch, first, content)
+
+
+@pytest.mark.parametrize("life", [{}, {"expires_in": None}, {"expires_in": ""}, {"expires_in": -1}], ids=repr)
+def test_a_token_of_entra_need_not_say_how_long_it_lives(monkeypatch: pytest.MonkeyPatch, life: dict[str, Any]) -> None:
+    """RFC 6749, 5.1. What else the answer holds is not looked at."""
+    token = {"access_token": "abc", "token_type": "Bearer", "id_token": "odd", "client_info": 7, "scope": None}
+    assert granted_by_entra(monkeypatch, ENDPOINTS, token | life) == Granted("abc", 300)
 
 
 @pytest.mark.parametrize("error", [*all_of("jwt.exceptions"), *PYTHONS_OWN, OverflowError(), TypeError()], ids=named)

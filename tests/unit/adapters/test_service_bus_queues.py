@@ -170,6 +170,20 @@ def test_a_queue_that_was_not_deployed_is_named() -> None:
         assert broker.active_count("work-items") == 1
 
 
+def test_ids_of_any_length_travel(service_bus: ServiceBusDouble, queues: ServiceBusQueues, queue: str) -> None:
+    """A message that was made before IDs were made to fit, or elsewhere."""
+    long = message().model_copy(update={"id": "\u00e4" * 500, "correlationid": "\u00e4" * 500})
+    queues.send(queue, long)
+    (seen,) = service_bus.messages(queue)
+    assert parse_message(seen.body) == long
+    namespace = ServiceBusNamespace(service_bus.connection_string)
+    with namespace.client as client, client.get_queue_receiver(queue) as receiver:
+        (peeked,) = receiver.peek_messages()
+    assert peeked.correlation_id
+    assert peeked.message_id
+    assert max(len(peeked.correlation_id), len(peeked.message_id)) <= 128
+
+
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [
