@@ -4,21 +4,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from shared.kernel.clock import Clock, to_iso
 from shared.kernel.errors import DataRefused
 from shared.kernel.fitting import MAX_MESSAGE_ID, fitting
+from shared.kernel.partner_body import PartnerBody
 from shared.kernel.strict_json import NotJson, read_model
 
 SCHEMA_VERSION = 1
 """Of the payloads. Readers accept this one and the one before (a rolling update runs both at once)."""
 
 
-class Message(BaseModel):
+class Message(PartnerBody):
     """A queued message (CloudEvents 1.0, JSON format; those from `tenant` on are extension attributes).
 
-    `type` says what is to be done or what happened; `subject` is the business key; `attempt` counts from 0.
+    An attribute that is null is absent (CloudEvents 1.0, JSON format, 2.2). `type` says what is to be done or what
+    happened; `subject` is the business key; `attempt` counts from 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

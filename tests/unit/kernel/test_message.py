@@ -108,3 +108,9 @@ def test_an_id_from_outside_fits_and_is_the_same_each_time(text: str) -> None:
     assert found.id.isascii()
     assert len(found.id) <= 150
     assert found.correlationid == found.id == made(f"file-{text}").id != made(f"file-{text}x").id
+
+
+def test_an_attribute_that_is_null_is_absent() -> None:
+    """CloudEvents 1.0, JSON format, 2.2."""
+    absent = dict.fromkeys(("subject", "correlationid", "traceparent", "dataref", "data", "attempt", "source"))
+    assert parse_message(json.dumps(GOOD | absent)) == parse_message(json.dumps(GOOD))
