@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shared.incentives.plan import Plan, Prorate, Tier, TierMode
+from shared.incentives.plan_versions import rules_cells
 from shared.kernel.errors import ConfigurationError, FieldProblem
 from shared.kernel.field_problems import field_problems
 from shared.kernel.money import parse_amount, to_minor
@@ -149,6 +150,7 @@ def load_plans(folder: Path, currency: str) -> Plans:
             problems.append(FieldProblem(name, "is not UTF-8"))
         else:
             plans.append((name, plan))
+            problems += _too_long(name, plan)
             if plan.currency != currency:
                 problems.append(FieldProblem(f"{name}:currency", f"must be {currency}, the currency of the sales"))
     problems += _overlaps(plans)
@@ -192,6 +194,14 @@ def _problems(name: str, error: ValidationError) -> Iterator[FieldProblem]:
         if not place and ": " in message:
             place, _, message = message.partition(": ")
         yield FieldProblem(f"{name}:{place}", message)
+
+
+def _too_long(name: str, plan: Plan) -> Iterator[FieldProblem]:
+    """Tell of a version that says more than can be kept of it: thousands of stores or tiers with long names."""
+    try:
+        rules_cells(plan)
+    except ValueError as error:
+        yield FieldProblem(name, f"is too long to be kept ({error}): cut it into several plans")
 
 
 def _overlaps(plans: list[tuple[str, Plan]]) -> Iterator[FieldProblem]:

@@ -4,7 +4,6 @@ Table PlanVersions: partition tenant, row key plan|version. A version is never c
 must stay explicable. Only its name, and the day on which it ends, may be.
 """
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -13,8 +12,9 @@ from shared.incentives.plan import Plan
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import ConfigurationError, FieldProblem
 from shared.kernel.keys import join_key
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.money import amount_text
-from shared.kernel.table import Row, RowExists, Table
+from shared.kernel.table import Row, RowExists, Table, Value
 
 
 class PlanVersionStore:
@@ -30,9 +30,8 @@ class PlanVersionStore:
         known = {row.key: row for row in self._table.query(self._tenant)}
         problems = []
         for plan in plans:
-            content = json.dumps(rules_of(plan), separators=(",", ":"))
-            found = known.get(_key(version_name(plan))) or self._keep(plan, content, now)
-            if found.values["content"] != content:
+            found = known.get(_key(version_name(plan))) or self._keep(plan, now)
+            if read_long_cells(_CONTENT, found.values) != rules_of(plan):
                 used = str(found.values["usedAt"])
                 message = (
                     f"says something else than when it was first used, {used}: give the changed plan a new version"
@@ -46,11 +45,11 @@ class PlanVersionStore:
         row = self._table.get(self._tenant, _key(version))
         if row is None:
             return None
-        content: dict[str, Any] = json.loads(str(row.values["content"]))
+        content: dict[str, Any] = read_long_cells(_CONTENT, row.values)
         return content | {"firstUsedAt": row.values["usedAt"]}
 
-    def _keep(self, plan: Plan, content: str, now: datetime) -> Row:
-        key, values = _key(version_name(plan)), {"content": content, "usedAt": to_iso(now)}
+    def _keep(self, plan: Plan, now: datetime) -> Row:
+        key, values = _key(version_name(plan)), {**rules_cells(plan), "usedAt": to_iso(now)}
         try:
             return Row(self._tenant, key, values, self._table.insert(self._tenant, key, values))
         except RowExists:
@@ -81,6 +80,14 @@ def rules_of(plan: Plan) -> dict[str, Any]:
         "anyStore": plan.any_store,
         "prorate": plan.prorate.value,
     }
+
+
+def rules_cells(plan: Plan) -> dict[str, Value]:
+    """Return the cells that hold what a version says. ValueError where it says too much to be kept."""
+    return long_cells(_CONTENT, rules_of(plan))
+
+
+_CONTENT = "content"
 
 
 def _key(version: str) -> str:

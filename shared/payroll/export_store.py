@@ -13,6 +13,7 @@ from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import newest_first
 from shared.kernel.keys import end_of_prefix, join_key
+from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import Insert, Page, Row, RowExists, Table, Value
 from shared.payroll.export import Approved, ControlTotals, Export, ExportStatus, Step
 
@@ -106,7 +107,7 @@ def _values(export: Export) -> dict[str, Value]:
         "recordCount": export.totals.record_count,
         "totalMinor": export.totals.total_minor,
         "calculations": export.calculations,
-        "withheld": _json(export.withheld),
+        **long_cells("withheld", dict(export.withheld)),
         "withheldCount": export.withheld_count,
         "csvSize": export.csv_size,
         "csvSha256": export.csv_sha256,
@@ -150,7 +151,7 @@ def _export(row: Row) -> Export:
         frozen_blob=values["frozenBlob"],
         totals=ControlTotals(values["recordCount"], values["totalMinor"]),
         calculations=values["calculations"],
-        withheld=json.loads(values["withheld"]),
+        withheld=read_long_cells("withheld", values),
         withheld_count=values["withheldCount"],
         csv_size=values["csvSize"],
         csv_sha256=values["csvSha256"],

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.kernel.errors import Busy, MalformedResponse
+from shared.kernel.fitting import shortened
 from shared.kernel.json_client import JsonPoster
 from shared.kernel.money import parse_amount, to_minor
 from shared.kernel.partner_body import PartnerBody
@@ -36,6 +37,10 @@ def _minor(value: object) -> int:
     return to_minor(parse_amount(str(value)))
 
 
+_Kept = Annotated[str, AfterValidator(lambda text: shortened(text, 512))]
+"""Kept for people to read. A long one is cut: a batch that payroll accepted is not refused for it."""
+
+
 class _Totals(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
@@ -54,8 +59,8 @@ class _Answer(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     batchId: str  # noqa: N815
-    status: str
-    payrollBatchId: str  # noqa: N815
+    status: _Kept
+    payrollBatchId: _Kept  # noqa: N815
     recordsAccepted: int = Field(ge=0)  # noqa: N815
     recordsRejected: int = Field(ge=0)  # noqa: N815
     rejectedRecords: list[_Rejected] = Field(default_factory=list)  # noqa: N815
