@@ -1,5 +1,6 @@
 """Plans as files: `plans/*.yaml`, each a version of a plan, checked when they are loaded (INC-40)."""
 
+import logging
 import re
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shared.incentives.plan import Plan, Prorate, Tier, TierMode
-from shared.incentives.plan_versions import rules_cells
+from shared.incentives.plan_versions import rules_cells, version_name
 from shared.kernel.errors import ConfigurationError, FieldProblem
 from shared.kernel.field_problems import field_problems
 from shared.kernel.money import parse_amount, to_minor
 from shared.kernel.pay_period import PayPeriod
+
+_log = logging.getLogger(__name__)
 
 
 def _money(value: object) -> int:
@@ -157,6 +160,23 @@ def load_plans(folder: Path, currency: str) -> Plans:
     if problems:
         raise ConfigurationError(tuple(problems))
     return Plans(tuple(sorted((plan for _, plan in plans), key=lambda plan: (plan.plan_id, plan.version))))
+
+
+def warn_of_unknown_stores(plans: Plans, known: frozenset[str]) -> None:
+    """Warn in the log of plans that pay in stores of which no sale is accepted; nothing is known where `known` is empty.
+
+    It is no error: a store may open later, and may have closed.
+    """
+    for plan in plans.plans:
+        if known and (unknown := sorted(plan.stores - known)):
+            named = ", ".join(unknown[:_NAMED_STORES])
+            more = f" and {len(unknown) - _NAMED_STORES} more" if len(unknown) > _NAMED_STORES else ""
+            _log.warning(
+                "plan %s pays in stores that are not known (ERP_KNOWN_STORES): %s%s", version_name(plan), named, more
+            )
+
+
+_NAMED_STORES = 20
 
 
 def _read(name: str, text: str) -> object:

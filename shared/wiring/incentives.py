@@ -10,7 +10,7 @@ from shared.incentives.calculate import SalesDay
 from shared.incentives.calculation_runs import CalculationRunStore
 from shared.incentives.calculation_store import CalculationStore
 from shared.incentives.context import IncentiveContext, Seller, Staff
-from shared.incentives.plan_file import Plans, load_plans
+from shared.incentives.plan_file import Plans, load_plans, warn_of_unknown_stores
 from shared.incentives.plan_versions import PlanVersionStore
 from shared.incentives.untold_decisions import UntoldDecisions
 from shared.kernel.keys import join_key, storage_order
@@ -33,7 +33,9 @@ def build(hub: "Hub") -> IncentiveContext:
 
     @cache
     def plans() -> Plans:
-        return load_plans(_ROOT / hub.settings.incentives.plans, hub.settings.imports.currency)
+        loaded = load_plans(_ROOT / hub.settings.incentives.plans, hub.settings.imports.currency)
+        warn_of_unknown_stores(loaded, frozenset(hub.settings.imports.known_stores))
+        return loaded
 
     def staff(period: PayPeriod) -> Iterator[Staff]:
         now = hub.clock()

@@ -3,11 +3,12 @@
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from shared.incentives.plan import Plan, Prorate, Tier, TierMode
-from shared.incentives.plan_file import Plans, load_plans
+from shared.incentives.plan_file import Plans, load_plans, warn_of_unknown_stores
 from shared.kernel.errors import ConfigurationError
 from shared.kernel.pay_period import parse_period
 from tests.unit.incentives.world import World, plan
@@ -205,3 +206,33 @@ def test_a_version_that_was_used_is_never_changed() -> None:
     kept = world.context.plan_versions.find("associates@1")
     assert kept is not None
     assert (kept["cap"], kept["tiers"]) == (None, [{"above": "0.00", "rate": "0.01"}])
+
+
+def test_a_plan_may_name_thousands_of_stores(tmp_path: Path) -> None:
+    """Its version is kept whole, however long it is."""
+    names = [f"Store {number} of the north" for number in range(4_500)]
+    more = "eligibility:\n  stores:\n" + "".join(f"    - {name}\n" for name in names)
+    (found,) = load(tmp_path, a=GOOD + more).plans
+    world = World(found)
+    world.calculate()
+    kept = world.context.plan_versions.find("associates@1")
+    assert kept
+    assert kept["stores"] == sorted(names)
+
+
+def test_a_plan_that_is_too_long_to_be_kept_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    draw = Random(1)
+    names = ("".join(chr(draw.randrange(0x4E00, 0x9FFF)) for _ in range(128)) for _ in range(4_000))
+    more = "eligibility:\n  stores:\n" + "".join(f"    - {name}\n" for name in names)
+    ((field, message),) = problems(tmp_path, a=GOOD + more)
+    assert (field, message.partition(" (")[0]) == ("a.yaml", "is too long to be kept")
+
+
+def test_a_plan_that_pays_in_a_store_that_is_not_known_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    plans = Plans((plan(stores=frozenset({"S1", "S2", "S9"})), plan(plan_id="other")))
+    warn_of_unknown_stores(plans, frozenset({"S1", "S2"}))
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told == "plan associates@1 pays in stores that are not known (ERP_KNOWN_STORES): S9"
+    caplog.clear()
+    warn_of_unknown_stores(plans, frozenset())
+    assert not caplog.records
