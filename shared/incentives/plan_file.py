@@ -163,7 +163,7 @@ def load_plans(folder: Path, currency: str) -> Plans:
 
 
 def warn_of_unknown_stores(plans: Plans, known: frozenset[str]) -> None:
-    """Warn in the log of plans that pay in stores of which no sale is accepted; nothing is known where `known` is empty.
+    """Warn in the log of plans that pay in stores of which no sale is accepted. No known store: nothing is known.
 
     It is no error: a store may open later, and may have closed.
     """

@@ -28,7 +28,6 @@ from shared.kernel.clock import to_iso
 from shared.kernel.keys import join_key
 from shared.kernel.mail import Mail
 from shared.kernel.message import new_message
-from shared.kernel.table import Insert, write_all
 from shared.kernel.timer import Timer
 from shared.messaging.dead_letter import Failure
 from shared.messaging.dead_letter import Kind as LetterKind
@@ -43,7 +42,7 @@ from shared.sales.metrics import DayOfSales, MetricsStore
 from shared.sales.models import RawRecord, Rejection, RejectReason, Sale, Tally
 from shared.sales.owners import Claim
 from shared.sales.rejects import RejectWriter, page_of_rejects
-from shared.sales.runs import ImportRun, RunStore, Trigger
+from shared.sales.runs import ImportRun, RunStore, Trigger, Version
 from shared.sales.slices import Slice, SliceStore
 from shared.sales.snapshots import Snapshot, SnapshotStore
 from shared.workforce.deliveries import Delivery, DeliveryStore
@@ -137,18 +136,18 @@ def staging(tables: MemoryTables) -> None:
 
 
 def snapshots(tables: MemoryTables) -> None:
-    """Hundreds of stores pushed a file each; then one run of all stores counts, and remembers whom it displaced."""
+    """Five thousand runs lost sales to one that has some of a thousand stores with the longest names."""
     table = tables.table("SalesSnapshots")
     store = SnapshotStore(table, TENANT)
-    runs = [f"01941f29-7c00-7000-8000-{number:012x}" for number in range(800)]
-    pushed = [Snapshot(DAY, identifier(number, ESCAPED), run_id, number) for number, run_id in enumerate(runs, 1)]
-    write_all(table, TENANT, [Insert(one.key, one.values()) for one in pushed])
-    last = replace(import_run(), run_id="01941f29-7c00-7000-9000-000000000000", sequence=len(runs) + 1)
-    store.promote(last, ("*",))
-    (found,) = store.of_day(DAY).snapshots
-    assert found.displaced == set(runs)
+    displaced = frozenset(f"01941f29-7c00-7000-8000-{number:012x}" for number in range(5_000))
+    sold = {identifier(number): Tally(10**13, 2**31, 10**6) for number in range(1_000)}
+    one = Snapshot(
+        DAY, identifier(0, ESCAPED), RUN_ID, Version(NOW, 10**9), pushed=True, found=sold, displaced=displaced
+    )
+    table.insert(TENANT, one.key, one.values())
+    assert store.of_day(DAY).snapshots == (one,)
     digests = array("Q", range(100_000))
-    store.write_digests(last, digests)
+    store.write_digests(import_run(), digests)
     assert sum(len(part) for _, _, part in store.digests_around(DAY)) == len(digests)
 
 
@@ -157,7 +156,8 @@ def metrics(tables: MemoryTables) -> None:
     store = MetricsStore(tables.table("SalesMetrics"), TENANT, "EUR")
     sold = {(identifier(0, ESCAPED), identifier(one)): Tally(10**13, 2**31, 10**6) for one in range(60)}
     for day in range(1, 32):
-        store.replace_day("2025-01", date(2025, 1, day), lambda: DayOfSales(sold, lambda _store: True))
+        with store.hold_day("2025-01", date(2025, 1, day), lambda: NOW, 60.0) as held_day:
+            held_day.replace(DayOfSales(sold, lambda _store: True))
     found = store.of_employee("2025-01", identifier(0, ESCAPED))
     assert found
     assert sum(len(stores) for stores in found.days.values()) == 31 * 60
