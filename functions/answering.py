@@ -18,7 +18,7 @@ from shared.access.principal import ANONYMOUS, Principal
 from shared.access.routes import Contract, Route, methods_at, methods_of
 from shared.adapters.telemetry.current import current_traceparent
 from shared.hub import Hub, current_hub
-from shared.kernel.clock import from_iso
+from shared.kernel.clock import from_iso, plausible
 from shared.kernel.entity_tags import Preconditions, is_sound, tags_of
 from shared.kernel.envelope import failure, success
 from shared.kernel.errors import (
@@ -112,7 +112,7 @@ class ApiRequest:
         text = self.query(name)
         try:
             if text is None or re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-                return date.fromisoformat(text) if text else None
+                return plausible(date.fromisoformat(text)) if text else None
         except ValueError:
             pass
         raise _invalid(name, "must be a date such as 2025-01-31")

@@ -51,6 +51,8 @@ class Consumer:
     """`module:function`, called with the service and a message."""
     given_up: str = ""
     """`module:function`, called with the service, a message that was given up, and why; most queues have one."""
+    delayed: str = ""
+    """`module:function`, called with the service, a message that waits, why, the number of tries, and the next one."""
 
     @property
     def dead_letter_function(self) -> str:
@@ -66,6 +68,7 @@ CONSUMERS = (
         "sales",
         "shared.sales.handle:handle_import_message",
         "shared.sales.handle:give_up_import_message",
+        "shared.sales.handle:delay_import_message",
     ),
     Consumer(
         HR_EVENTS,
@@ -119,7 +122,7 @@ def register(blueprint: func.Blueprint, consumers: Iterable[Consumer], transport
 def _add_to_storage_queues(blueprint: func.Blueprint, consumer: Consumer) -> None:
     def consume(msg: func.QueueMessage, context: func.Context) -> None:
         with invoked(context):
-            process(consumer, msg.get_body())
+            process(consumer, msg.get_body(), msg.dequeue_count)
 
     def bury(msg: func.QueueMessage, context: func.Context) -> None:
         with invoked(context):
@@ -139,7 +142,7 @@ def _add_to_storage_queues(blueprint: func.Blueprint, consumer: Consumer) -> Non
 def _add_to_service_bus(blueprint: func.Blueprint, consumer: Consumer) -> None:
     def consume(msg: func.ServiceBusMessage, context: func.Context) -> None:
         with invoked(context):
-            process(consumer, msg.get_body())
+            process(consumer, msg.get_body(), msg.delivery_count)
 
     def bury(msg: func.ServiceBusMessage, context: func.Context) -> None:
         with invoked(context):
@@ -160,11 +163,18 @@ def _add_to_service_bus(blueprint: func.Blueprint, consumer: Consumer) -> None:
     add(bury, consumer.dead_letter_function, dead_letter_queue_of(consumer.queue))
 
 
-def process(consumer: Consumer, body: bytes) -> None:
-    """Let a consumer work on the body of a message, whichever transport it came by."""
+def process(consumer: Consumer, body: bytes, deliveries: int | None = None) -> None:
+    """Let a consumer work on the body of a message, whichever transport it came by, for the n-th time that it came."""
     from shared.hub import current_hub
 
-    current_hub().messages.process(consumer.queue, body, _caller(consumer, consumer.handle), _give_up(consumer))
+    current_hub().messages.process(
+        consumer.queue,
+        body,
+        _caller(consumer, consumer.handle),
+        _give_up(consumer),
+        deliveries=deliveries or 1,
+        delayed=_caller(consumer, consumer.delayed) if consumer.delayed else None,
+    )
 
 
 def _bury_what_storage_queues_gave_up(consumer: Consumer, msg: func.QueueMessage) -> None:

@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from functions.answering import ApiRequest, ApiResult
 from shared.hub import Hub
+from shared.kernel.clock import plausible
 from shared.sales.confirm import confirm_import
 from shared.sales.employees import map_employees
 from shared.sales.outcome import run_summary
@@ -37,7 +38,7 @@ class MappingsBody(BaseModel):
     """`{"mappings": [{"erpEmployeeId": "E1", "employeeId": "H1"}], "since": "2025-02-01"}`; the day is optional."""
 
     model_config = ConfigDict(extra="forbid")
-    since: date | None = None
+    since: Annotated[date, AfterValidator(plausible)] | None = None
     mappings: list[MappingBody] = Field(min_length=1, max_length=1000)
 
 

@@ -38,6 +38,8 @@ class Message(PartnerBody):
     attempt: int = Field(default=0, ge=0)
     postponed: int = Field(default=0, ge=0)
     """How often the message was put off without its attempt counting, because the work was not to be had."""
+    crashes: int = Field(default=0, ge=0)
+    """How often a worker failed at earlier copies of the message without settling it; the broker counts this one's."""
     schemaversion: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
     dataref: str = ""
     """Claim check: the blob that holds the payload when it is too large for the queue."""

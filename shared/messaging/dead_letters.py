@@ -158,7 +158,7 @@ class DeadLetters:
             message = self._with_payload(row)
         # A new message: its attempts and its age count anew.
         return message.model_copy(
-            update={"id": message_id, "attempt": 0, "postponed": 0, "time": to_iso(self._clock())}
+            update={"id": message_id, "attempt": 0, "postponed": 0, "crashes": 0, "time": to_iso(self._clock())}
         )
 
     def _original(self, row: Row) -> Message:

@@ -7,7 +7,11 @@
 | StorageUnavailable                        | sent again, later each time, the attempt does not count; as above     |
 | another passing HubError                  | sent again, later each time; after the last attempt parked            |
 | a lasting HubError                        | parked at once                                                        |
-| anything else (a defect)                  | raised: the broker delivers again, in the end to its poison queue     |
+| anything else (a defect)                  | raised: the broker delivers again; at the fifth crash dead-lettered   |
+
+A crash is a delivery that settled nothing: its worker raised a defect, or its process was killed. A message that is
+sent again starts with a new count at the broker, so the crashes until then travel with it (`crashes`). However the
+waits and the crashes alternate, the fifth crash is the last one.
 
 Parking: the body to a blob, then the row, then the alert, then `given_up`. After a crash in between, the broker
 delivers the message again; parking it again changes nothing that is there. While storage is away nothing is parked: the
@@ -20,14 +24,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.kernel.clock import Clock, from_iso
 from shared.kernel.errors import Busy, CircuitOpen, DataRefused, HubError, PartnerError, StorageUnavailable
 from shared.kernel.message import Message, Queues, new_message, parse_message
 from shared.messaging.dead_letter import Failure, Kind
 from shared.messaging.dead_letters import DeadLetters
-from shared.messaging.queue_names import NOTIFICATIONS
+from shared.messaging.queue_names import BROKER_DELIVERIES, NOTIFICATIONS
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +48,12 @@ Observe = Callable[[str, Message], AbstractContextManager[Callable[[str], None]]
 dead-lettered (by the broker)."""
 GivenUp = Callable[[Message, HubError], None]
 """Called when a message of a queue is given up, so that whatever it belonged to ends as failed."""
+
+
+Delayed = Callable[[Message, HubError, int, datetime], None]
+"""Called when a message of a queue is sent again: why, after how many tries, and when it is tried next."""
+CRASH_LOOP = "CrashLoop"
+"""The reason of a message that was given up because its worker failed each time."""
 
 
 class BrokerGaveUp(HubError):
@@ -74,20 +84,34 @@ class MessageProcessor:
         self._tenant, self._clock, self._delays = tenant, clock, delays
         self._observe, self._sleep = observe, sleep
 
-    def process(self, queue: str, body: bytes, handle: Handler, given_up: GivenUp | None = None) -> None:
-        """Process one message. Trusts the envelope alone; what the broker says about the message can be forged.
+    def process(
+        self,
+        queue: str,
+        body: bytes,
+        handle: Handler,
+        given_up: GivenUp | None = None,
+        *,
+        deliveries: int = 1,
+        delayed: Delayed | None = None,
+    ) -> None:
+        """Process one message, which the broker delivers for the `deliveries`-th time.
 
-        Returns when the message is settled: done, sent again, or parked. Raises what is no HubError.
+        Returns when the message is settled: done, sent again, parked or dead-lettered. Raises what is no HubError, for
+        the broker to deliver the message again, until it has crashed `BROKER_DELIVERIES` times.
         """
         try:
             message = parse_message(body)
         except DataRefused as error:
             self._keep(queue, body, None, _parked(error))
             return
+        earlier = min(max(deliveries, 1), BROKER_DELIVERIES) - 1
+        message = message.model_copy(update={"crashes": message.crashes + earlier})
         with self._observe(queue, message) as tell:
             try:
-                tell(self._work_on(queue, body, message, handle, given_up))
-            except StorageUnavailable as error:
+                tell(self._work_on(queue, body, message, handle, given_up, delayed))
+            except HubError as error:
+                if not error.retryable:
+                    raise
                 self._put_off(queue, message, error)
                 tell("again")
 
@@ -120,7 +144,9 @@ class MessageProcessor:
             try:
                 self._give_up(queue, body, message, failure, BrokerGaveUp(reason, description), given_up)
                 tell("dead-lettered")
-            except StorageUnavailable as error:
+            except HubError as error:
+                if not error.retryable:
+                    raise
                 self._put_off(queue, message, error)
                 tell("again")
 
@@ -128,7 +154,7 @@ class MessageProcessor:
         """Keep a message whose function failed each time that the broker delivered it. Idempotent as above."""
         description = f"its function failed at it {delivery_count} times without settling it: see the log for why"
         self.record_broker_dead_letter(
-            queue, body, delivery_count=delivery_count, reason="CrashLoop", description=description, given_up=given_up
+            queue, body, delivery_count=delivery_count, reason=CRASH_LOOP, description=description, given_up=given_up
         )
 
     def _check(self, message: Message) -> None:
@@ -139,45 +165,104 @@ class MessageProcessor:
         except ValueError:
             raise DataRefused(f"message {message.id!r}: time is no ISO 8601 instant with an offset") from None
 
-    def _work_on(self, queue: str, body: bytes, message: Message, handle: Handler, given_up: GivenUp | None) -> str:
-        """Work on a message, return the outcome. StorageUnavailable when it cannot be parked."""
+    def _work_on(
+        self,
+        queue: str,
+        body: bytes,
+        message: Message,
+        handle: Handler,
+        given_up: GivenUp | None,
+        delayed: Delayed | None,
+    ) -> str:
+        """Work on a message, return the outcome. A passing HubError when it cannot be given up now."""
+        if message.crashes >= BROKER_DELIVERIES:
+            self._give_up_crashed(queue, body, message, message.crashes, None, given_up)
+            return "dead-lettered"
         try:
             self._check(message)
             handle(self._queues.resolve(message))
         except HubError as error:
-            if self._send_again(queue, message, error):
+            delay = self._send_again(queue, message, error)
+            if delay is not None:
+                self._tell_delayed(message, error, delay, delayed)
                 return "again"
             self._give_up(queue, body, message, _parked(error), error, given_up)
             return "parked"
+        except Exception as error:
+            crashes = message.crashes + 1
+            if crashes < BROKER_DELIVERIES:
+                raise
+            self._give_up_crashed(queue, body, message, crashes, error, given_up)
+            return "dead-lettered"
         return "done"
 
-    def _send_again(self, queue: str, message: Message, error: HubError) -> bool:
-        """Send a message again if that makes sense; tell whether it did."""
+    def _give_up_crashed(
+        self,
+        queue: str,
+        body: bytes,
+        message: Message,
+        crashes: int,
+        last: Exception | None,
+        given_up: GivenUp | None,
+    ) -> None:
+        """Give up a message that crashed too often. `last` is what its worker raised; None: its process was killed."""
+        # Only its type is told on: its text may quote anything, and is in the stack that operators alone see.
+        how = (
+            f"at last with {type(last).__name__}" if last else "at last without an exception (killed, or out of memory)"
+        )
+        error = BrokerGaveUp(CRASH_LOOP, f"its function failed at it {crashes} times, {how}")
+        error_type, stack = (type(last).__name__, "".join(traceback.format_exception(last))) if last else ("", "")
+        failure = Failure(Kind.BROKER, error.code, error.message, error_type, stack, delivery_count=crashes)
+        self._give_up(queue, body, message, failure, error, given_up)
+
+    def _send_again(self, queue: str, message: Message, error: HubError) -> float | None:
+        """Send a message again if that makes sense; return in how many seconds, or None."""
         if not error.retryable:
-            return False
+            return None
         longest = MAX_AGE.total_seconds()
         wish = min(max(float(getattr(error, "retry_after", None) or 0), 0.0), longest)
         if isinstance(error, Busy | CircuitOpen | StorageUnavailable):
-            if self._clock() - from_iso(message.time) > MAX_AGE:
-                return False
-            self._put_off(queue, message, error, wish)
-        elif message.attempt < len(self._delays):
-            self._queues.send(queue, message.next_attempt(), delay=max(wish, self._delays[message.attempt]))
-            _tell_again(queue, message, error)
-        else:
-            return False
-        return True
+            return None if self._is_old(message) else self._put_off(queue, message, error, wish)
+        if message.attempt >= len(self._delays):
+            return None
+        delay = max(wish, self._delays[message.attempt])
+        self._queues.send(queue, message.next_attempt(), delay=delay)
+        _tell_again(queue, message, error)
+        return delay
 
-    def _put_off(self, queue: str, message: Message, error: HubError, wish: float = 0.0) -> None:
+    def _is_old(self, message: Message) -> bool:
+        return self._clock() - from_iso(message.time) > MAX_AGE
+
+    def _is_old_or_undated(self, message: Message) -> bool:
+        try:
+            return self._is_old(message)
+        except ValueError:
+            return True
+
+    def _put_off(self, queue: str, message: Message, error: HubError, wish: float = 0.0) -> float:
         """Send a message again without its attempt counting: when is the wish of others, or ours where it is storage.
 
-        Then the delays are those between attempts, the last one again and again.
+        Then the delays are those between attempts, the last one again and again. Returns the delay in seconds.
         """
         if isinstance(error, StorageUnavailable):
             delays = self._delays or (MIN_WAIT,)
             wish = delays[min(message.postponed, len(delays) - 1)]
-        self._queues.send(queue, message.put_off(), delay=max(wish, MIN_WAIT))
+        delay = max(wish, MIN_WAIT)
+        self._queues.send(queue, message.put_off(), delay=delay)
         _tell_again(queue, message, error)
+        return delay
+
+    def _tell_delayed(self, message: Message, error: HubError, delay: float, delayed: Delayed | None) -> None:
+        """Tell whoever the message belongs to why it waits. It waits whether that can be noted or not."""
+        if delayed is None or isinstance(error, StorageUnavailable):
+            return
+        tries = message.attempt + message.postponed + 1
+        try:
+            delayed(self._resolved_if_possible(message), error, tries, self._clock() + timedelta(seconds=delay))
+        except Exception:  # noqa: BLE001 - the note is for people; the message is on its way without it
+            _log.warning(
+                "why message %s waits was not noted", message.id, exc_info=True, extra={"messageId": message.id}
+            )
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -205,10 +290,15 @@ class MessageProcessor:
             try:
                 given_up(self._resolved_if_possible(message), error)
             except HubError as refused:
-                if refused.retryable:
+                # Older than any wait, it is as good as lasting; storage has to come back, whatever it takes.
+                lasting = not isinstance(refused, StorageUnavailable) and self._is_old_or_undated(message)
+                if refused.retryable and not lasting:
                     raise
                 # Its message is kept. What cannot be ended (it is gone, or not configured) would fail for ever.
-                _log.error("what message %s belongs to was not ended: %s", message.id, refused.code)
+                _tell_not_ended(queue, message, refused.code)
+            except Exception as defect:  # noqa: BLE001 - told with an alert
+                # The same: raised here, it would go round between the queue and the broker's dead letters.
+                _tell_not_ended(queue, message, type(defect).__name__, defect)
 
     def _keep(self, queue: str, body: bytes, message: Message | None, failure: Failure) -> None:
         letter_id = self._dead_letters.keep(queue, body, message, failure)
@@ -242,6 +332,11 @@ class MessageProcessor:
             return self._queues.resolve(message)
         except DataRefused:
             return message
+
+
+def _tell_not_ended(queue: str, message: Message, reason: str, defect: Exception | None = None) -> None:
+    extra = {"alert": "high", "event": "given-up.failed", "queue": queue, "messageId": message.id, "reason": reason}
+    _log.error("what message %s belongs to was not ended: %s", message.id, reason, exc_info=defect, extra=extra)
 
 
 def _tell_again(queue: str, message: Message, error: HubError) -> None:

@@ -1,12 +1,13 @@
 """What the import queue's messages ask for, and what happens to a run whose message is given up."""
 
 from collections.abc import Callable
+from datetime import datetime
 
-from shared.kernel.errors import DataRefused, HubError
+from shared.kernel.errors import Busy, DataRefused, HubError
 from shared.kernel.message import Message
 from shared.sales.context import ImportContext
 from shared.sales.files import FILE_MESSAGE, import_file_now
-from shared.sales.outcome import fail_run
+from shared.sales.outcome import fail_run, note_waiting
 from shared.sales.publish import publish_run, republish_run
 from shared.sales.stage import stage_slice
 
@@ -24,6 +25,17 @@ def give_up_import_message(context: ImportContext, message: Message, error: HubE
     run_id = message.data.get("runId")
     if isinstance(run_id, str) and context.runs.find(run_id):
         fail_run(context, run_id, error)
+
+
+def delay_import_message(
+    context: ImportContext, message: Message, error: HubError, tries: int, next_at: datetime
+) -> None:
+    """Note on a run why it waits, unless it only waits for another worker of its own."""
+    run_id = message.data.get("runId")
+    if isinstance(error, Busy) or not isinstance(run_id, str):
+        return
+    if run := context.runs.find(run_id):
+        note_waiting(context, run, error, tries, next_at)
 
 
 _HANDLERS: dict[str, Callable[[ImportContext, Message], object]] = {

@@ -17,7 +17,7 @@ from datetime import date, timedelta
 
 from shared.kernel.clock import Clock, from_iso, to_iso
 from shared.kernel.contention import Contention, spread
-from shared.kernel.errors import Busy, HubError, StorageUnavailable
+from shared.kernel.errors import Busy, StorageUnavailable
 from shared.kernel.keys import end_of_prefix, join_key, split_key
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import (
@@ -77,7 +77,7 @@ class MetricsStore:
         fence = self._claim(join_key(self._tenant, period), day, clock, lease)
         try:
             yield HeldDay(self, fence, day)
-        except HubError:
+        except Exception:  # kept, it would hold off the very message that is to try again
             self._release(fence)
             raise
         self._release(fence)

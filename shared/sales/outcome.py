@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -25,8 +26,37 @@ MAX_GENERATIONS = 3
 """How often a source that changes while it is read is read from the start."""
 
 
+_NOT_WAITING: dict[str, Any] = {"waiting_code": "", "waiting": "", "tries": 0, "next_attempt_at": None}
+
+
+def note_waiting(context: ImportContext, run: ImportRun, error: HubError, tries: int, next_at: datetime) -> None:
+    """Note on a run why it waits, after how many tries, and when it is tried next (INC-06)."""
+    if run.status.final:
+        return
+    extra = {
+        "runId": run.run_id,
+        "reason": error.code,
+        "tries": tries,
+        "nextAttemptAt": to_iso(next_at),
+    }
+    _log.warning("import %s of %s waits: %s", run.run_id, run.day, error.code, extra=extra)
+    change_run(
+        context, run, waiting_code=error.code, waiting=error.message[:2000], tries=tries, next_attempt_at=next_at
+    )
+
+
+def note_going_on(context: ImportContext, run: ImportRun) -> ImportRun:
+    """Take the note of a wait off a run that goes on. Costs nothing where there is none."""
+    return change_run(context, run, **_NOT_WAITING) if run.waiting_code else run
+
+
 def change_run(context: ImportContext, run: ImportRun, **changes: Any) -> ImportRun:  # noqa: ANN401 - fields of a run
-    """Change a run, over what others changed meanwhile; a run that has ended or began again is left alone."""
+    """Change a run, over what others changed meanwhile; a run that has ended or began again is left alone.
+
+    Another status is progress: the note of a wait goes with it.
+    """
+    if "status" in changes:
+        changes = _NOT_WAITING | changes
     contention = Contention(f"import run {run.run_id}")
     while True:
         try:
@@ -200,4 +230,8 @@ def run_summary(run: ImportRun, status: RunStatus) -> dict[str, Any]:
         "confirmedBy": run.confirmed_by or None,
         "failureCode": run.failure_code or None,
         "failure": run.failure or None,
+        "waitingCode": run.waiting_code or None,
+        "waiting": run.waiting or None,
+        "tries": run.tries,
+        "nextAttemptAt": to_iso(run.next_attempt_at) if run.next_attempt_at else None,
     }

@@ -120,6 +120,12 @@ class ImportRun:
     """Who said that the drops are right."""
     failure_code: str = ""
     failure: str = ""
+    waiting_code: str = ""
+    """Why the run waits for its next attempt; empty while it does not."""
+    waiting: str = ""
+    tries: int = 0
+    """How often what it waits for was tried."""
+    next_attempt_at: datetime | None = None
     staging_seconds: float = 0.0
     publishing_seconds: float = 0.0
     etag: str = field(default="", compare=False)
@@ -230,6 +236,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "as_of": from_iso,
     "progress_at": from_iso,
     "finished_at": from_iso,
+    "next_attempt_at": from_iso,
     "rejected_by_reason": json.loads,
     "staging_seconds": float,
     "publishing_seconds": float,

@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from shared.kernel.errors import DataRefused, HubError
+from shared.kernel.errors import DataRefused
 from shared.kernel.message import Message
 from shared.sales.context import ImportContext
 from shared.sales.digests import digest, sorted_digests
 from shared.sales.erp_source import identity_of
 from shared.sales.models import RawRecord, Rejection, RejectReason, Sale, SalesByEmployee, SourcePage, Tally
-from shared.sales.outcome import begin_again, change_run, fail_run, resume_run
+from shared.sales.outcome import begin_again, change_run, fail_run, note_going_on, resume_run
 from shared.sales.publish import publish_when_staged
 from shared.sales.rejects import RejectWriter, clear_rejects
 from shared.sales.rules import SalesRules, rules_for
@@ -41,6 +41,7 @@ def stage_slice(context: ImportContext, message: Message) -> None:
         item = context.slices.claim(run, fresh, context.clock(), context.rules.slice_lease)
         if not item.done:
             item, run = _work_or_let_go(context, run, item)
+            run = note_going_on(context, run)
         _go_on(context, run, item)
     except SourceChanged as error:
         begin_again(context, run.run_id, run.generation, error)
@@ -59,7 +60,8 @@ def _work_or_let_go(context: ImportContext, run: ImportRun, item: Slice) -> tupl
     """Work through a slice; when that fails, let go of it, so that the next attempt need not wait for the claim."""
     try:
         return _work(context, run, item)
-    except HubError:
+    except Exception:
+        # Whatever it is: with the claim kept, the broker's next delivery would find the slice taken.
         context.slices.release(run, item)
         raise
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from shared.kernel.clock import business_day
+from shared.kernel.clock import business_day, plausible
 from shared.kernel.errors import FieldProblem, InvalidRequest
 from shared.kernel.message import send_message
 from shared.sales.context import IMPORT_QUEUE, ImportContext
@@ -34,10 +34,15 @@ class StartRequest:
 def start_import(context: ImportContext, request: StartRequest) -> str:
     """Store a run, queue its first slice, return its ID. Idempotent by `request.key`.
 
-    InvalidRequest for a day that has not begun yet in the business time zone, and for a store that is none.
+    InvalidRequest for a day of no plausible year or that has not begun yet in the business time zone, and for a store
+    that is none.
     """
     if problem := _problem_of_store(context, request.store_id):
         raise InvalidRequest("storeId is not valid", (FieldProblem("storeId", problem),))
+    try:
+        plausible(request.day)
+    except ValueError as error:
+        raise InvalidRequest(f"date: {error}", (FieldProblem("date", str(error)),)) from None
     if request.day > business_day(context.clock(), context.rules.time_zone):
         raise InvalidRequest(f"{request.day.isoformat()} is in the future: there are no sales to import yet")
     if request.key is None:

@@ -51,7 +51,9 @@ def _missed_days(context: ImportContext, runs: list[ImportRun], now: datetime) -
 
 
 def _stalled(context: ImportContext, run: ImportRun, now: datetime) -> bool:
-    return (now - (run.progress_at or run.requested_at)).total_seconds() > context.rules.stall_after
+    # A run that waits has its message: it is overdue once its next attempt is.
+    since = max(run.progress_at or run.requested_at, run.next_attempt_at or run.requested_at)
+    return (now - since).total_seconds() > context.rules.stall_after
 
 
 def _oldest_id(instant: datetime) -> str:

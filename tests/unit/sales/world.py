@@ -33,8 +33,8 @@ Interruption = Callable[[str, str], None]
 """Called with operation and place, before each storage operation and again after it took effect."""
 
 
-class Killed(Exception):
-    """The worker died right here."""
+class Killed(BaseException):
+    """The worker died right here: nothing of it runs any more, whatever it would do about an exception."""
 
 
 class Inline(Executor):
