@@ -26,6 +26,8 @@ class Inbox:
     """The service of the hub that the use case works with."""
     take_in: str
     """`module:function`, called with the service and the name of a file."""
+    given_up: str
+    """`module:function`, called with the service, the name of a file that the host gave up, and why."""
 
 
 INBOXES = (
@@ -35,6 +37,7 @@ INBOXES = (
         "Import a file of sales. Idempotent by the file's name and ETag.",
         "sales",
         "shared.sales.files:import_file",
+        "shared.sales.files:give_up_file",
     ),
     Inbox(
         "calculations-inbox",
@@ -42,6 +45,7 @@ INBOXES = (
         "Take in a file of calculations. Idempotent by employee, period and ID of each record.",
         "incentives",
         "shared.incentives.inbox:take_in_file",
+        "shared.incentives.inbox:give_up_file",
     ),
 )
 
@@ -56,13 +60,18 @@ def _taking_in(inbox: Inbox) -> Callable[[func.InputStream, func.Context], None]
         from shared.hub import current_hub
 
         hub = current_hub()
-        module, _, use_case = inbox.take_in.partition(":")
         with invoked(context), hub.work.task(inbox.function, hub.new_id()):
             name = str(blob.name).removeprefix(f"{inbox.container}/")
-            getattr(import_module(module), use_case)(getattr(hub, inbox.service), name)
+            _use_case(inbox.take_in)(getattr(hub, inbox.service), name)
 
     take_in.__doc__ = inbox.does
     return take_in
+
+
+def _use_case(name: str) -> Callable[..., object]:
+    module, _, function = name.partition(":")
+    found: Callable[..., object] = getattr(import_module(module), function)
+    return found
 
 
 for _inbox in INBOXES:
@@ -85,24 +94,33 @@ for _inbox in INBOXES:
     data_type=func.DataType.BINARY,
 )
 def dead_letter_dropped_files(msg: func.QueueMessage, context: func.Context) -> None:
-    """Keep the name of a dropped file whose import could not even be started. Idempotent by name and ETag."""
+    """Keep the name of a dropped file at which the worker died each time. Idempotent by name and ETag.
+
+    The file itself goes where a file goes that cannot be read: nothing else would tell of it in its own log.
+    """
     from shared.hub import current_hub
+    from shared.kernel.errors import DataRefused
 
-    body = msg.get_body()
+    body, hub = msg.get_body(), current_hub()
+    inbox, name = _file_of(body)
     with invoked(context):
-        current_hub().messages.record_crash_loop(_container_of(body), body, BROKER_DELIVERIES)
+        hub.messages.record_crash_loop(inbox.container if inbox else POISON_QUEUE, body, BROKER_DELIVERIES)
+        if inbox:
+            text = f"the worker died of file {name!r} {BROKER_DELIVERIES} times: see the log for why; split the file"
+            _use_case(inbox.given_up)(getattr(hub, inbox.service), name, DataRefused(text))
 
 
-def _container_of(body: bytes) -> str:
-    """Return the container of a file that the host gave up: both triggers share one poison queue.
+def _file_of(body: bytes) -> tuple[Inbox | None, str]:
+    """Return the inbox and the name of a file that the host gave up: both triggers share one poison queue.
 
-    The host writes {FunctionId, BlobType, ContainerName, BlobName, ETag}; what does not say so is put under the
-    queue's own name.
+    The host writes {FunctionId, BlobType, ContainerName, BlobName, ETag}; what does not say so is of no inbox, and is
+    kept under the queue's own name.
     """
     import json
 
     try:
-        container = json.loads(body)["ContainerName"]
+        said = json.loads(body)
+        container, name = said["ContainerName"], str(said["BlobName"])
     except (ValueError, KeyError, TypeError):
-        return POISON_QUEUE
-    return container if container in [inbox.container for inbox in INBOXES] else POISON_QUEUE
+        return None, ""
+    return next((inbox for inbox in INBOXES if inbox.container == container), None), name

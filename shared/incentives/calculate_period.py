@@ -11,7 +11,7 @@ from shared.incentives.calculate_range import calculate_range
 from shared.incentives.calculation_runs import CalculationRun, RunStatus
 from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, IncentiveContext
 from shared.incentives.differences import difference_of, shown_difference
-from shared.incentives.inbox import FILE_MESSAGE, take_in_file_now
+from shared.incentives.inbox import FILE_MESSAGE, give_up_file, take_in_file_now
 from shared.incentives.progress import Progress, progress_from
 from shared.kernel.errors import DataRefused, HubError, InvalidRequest
 from shared.kernel.identifiers import time_of
@@ -84,7 +84,10 @@ def handle_calculation_message(context: IncentiveContext, message: Message) -> N
 
 
 def give_up_calculation(context: IncentiveContext, message: Message, error: HubError) -> None:
-    """Let a run whose message was parked end as Failed."""
+    """Let a run whose message was parked end as Failed; a file goes to quarantine."""
+    if message.type == FILE_MESSAGE:
+        give_up_file(context, str(message.data.get("file")), error)
+        return
     try:
         run = _run_of(context, message)
     except DataRefused:

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import NotFound
-from shared.kernel.identifiers import newest_first
+from shared.kernel.identifiers import key_if_any, newest_first
 from shared.kernel.table import Page, Row, Table, Value
 
 
@@ -82,11 +82,8 @@ class CalculationRunStore:
 
     def find(self, run_id: str) -> CalculationRun | None:
         """Return a run, or None."""
-        try:
-            key = newest_first(run_id)
-        except ValueError:
-            return None
-        row = self._table.get(self._tenant, key)
+        key = key_if_any(run_id)
+        row = self._table.get(self._tenant, key) if key else None
         return _run(row) if row else None
 
     def page(self, size: int, position: str | None) -> Page:

@@ -11,7 +11,7 @@ from shared.incentives.post import Age, Known, Posted, post, shown
 from shared.kernel.blob import MAX_FILE_BYTES, BlobInfo, BlobMissing
 from shared.kernel.csv_rows import CsvHeader, CsvRow, LacksColumns, MalformedCsv, read_header, rows_of
 from shared.kernel.dropped_file import is_folder, now_or_by_message
-from shared.kernel.errors import DataRefused
+from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.fitting import MAX_BLOB_NAME, shortened
 from shared.kernel.message import send_message
 from shared.kernel.strict_json import NotJson, read_json_item
@@ -58,6 +58,13 @@ def take_in_file_now(context: IncentiveContext, name: str, *, put_off: bool = Fa
         _report(context, info, report)
     _log.info("file %s: %d calculations taken in, %d refused", name, len(results) - len(refused), len(refused))
     return len(results) - len(refused)
+
+
+def give_up_file(context: IncentiveContext, name: str, error: HubError) -> None:
+    """Put a file that could not be taken in into quarantine, with the reason. Idempotent by the file."""
+    info = context.inbox.info(name)
+    if info is not None and not is_folder(info):
+        _quarantine(context, info, error.message)
 
 
 def read_records(name: str, content: bytes) -> list[object]:

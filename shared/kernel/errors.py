@@ -18,6 +18,7 @@ HubError
 |- StorageUnavailable       our own storage is away or overloaded; the work is delayed, not failed
 """
 
+import traceback
 from dataclasses import dataclass
 
 
@@ -253,3 +254,9 @@ class StorageRefused(HubError):
         super().__init__(f"storage ({service}): {message}")
         self.service = service
         self.status = status
+
+
+def raised_at(error: BaseException) -> str:
+    """Return where an error was raised, for logs. Its text stays out of them: it can hold anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].name}, line {frames[-1].lineno} of {frames[-1].filename}" if frames else ""

@@ -20,6 +20,14 @@ def newest_first(identifier: str) -> str:
     return f"{_LAST_MILLISECOND - _milliseconds(identifier):012x}-{identifier}"
 
 
+def key_if_any(identifier: str) -> str | None:
+    """Return the key as `newest_first` does; None for what is no UUIDv7, and so the ID of nothing."""
+    try:
+        return newest_first(identifier)
+    except ValueError:
+        return None
+
+
 def _milliseconds(identifier: str) -> int:
     value = UUID(identifier)
     if value.version != 7 or str(value) != identifier:

@@ -27,7 +27,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 
 from shared.kernel.clock import Clock, from_iso
-from shared.kernel.errors import Busy, CircuitOpen, DataRefused, HubError, PartnerError, StorageUnavailable
+from shared.kernel.errors import (
+    Busy,
+    CircuitOpen,
+    DataRefused,
+    HubError,
+    PartnerError,
+    StorageUnavailable,
+    raised_at,
+)
 from shared.kernel.message import Message, Queues, new_message, parse_message
 from shared.messaging.dead_letter import Failure, Kind
 from shared.messaging.dead_letters import DeadLetters
@@ -259,10 +267,9 @@ class MessageProcessor:
         tries = message.attempt + message.postponed + 1
         try:
             delayed(self._resolved_if_possible(message), error, tries, self._clock() + timedelta(seconds=delay))
-        except Exception:  # noqa: BLE001 - the note is for people; the message is on its way without it
-            _log.warning(
-                "why message %s waits was not noted", message.id, exc_info=True, extra={"messageId": message.id}
-            )
+        except Exception as defect:  # noqa: BLE001 - the note is for people; the message is on its way without it
+            extra = {"messageId": message.id, "reason": type(defect).__name__, "where": raised_at(defect)}
+            _log.warning("why message %s waits was not noted", message.id, extra=extra)
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -295,10 +302,10 @@ class MessageProcessor:
                 if refused.retryable and not lasting:
                     raise
                 # Its message is kept. What cannot be ended (it is gone, or not configured) would fail for ever.
-                _tell_not_ended(queue, message, refused.code)
+                _tell_not_ended(queue, message, refused)
             except Exception as defect:  # noqa: BLE001 - told with an alert
                 # The same: raised here, it would go round between the queue and the broker's dead letters.
-                _tell_not_ended(queue, message, type(defect).__name__, defect)
+                _tell_not_ended(queue, message, defect)
 
     def _keep(self, queue: str, body: bytes, message: Message | None, failure: Failure) -> None:
         letter_id = self._dead_letters.keep(queue, body, message, failure)
@@ -334,9 +341,18 @@ class MessageProcessor:
             return message
 
 
-def _tell_not_ended(queue: str, message: Message, reason: str, defect: Exception | None = None) -> None:
-    extra = {"alert": "high", "event": "given-up.failed", "queue": queue, "messageId": message.id, "reason": reason}
-    _log.error("what message %s belongs to was not ended: %s", message.id, reason, exc_info=defect, extra=extra)
+def _tell_not_ended(queue: str, message: Message, error: Exception) -> None:
+    """Tell operators, with where it was raised and without what a defect's text may quote."""
+    reason = error.code if isinstance(error, HubError) else type(error).__name__
+    extra = {
+        "alert": "high",
+        "event": "given-up.failed",
+        "queue": queue,
+        "messageId": message.id,
+        "reason": reason,
+        "where": raised_at(error),
+    }
+    _log.error("what message %s belongs to was not ended: %s", message.id, reason, extra=extra)
 
 
 def _tell_again(queue: str, message: Message, error: HubError) -> None:

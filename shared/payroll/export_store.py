@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import NotFound
-from shared.kernel.identifiers import newest_first
+from shared.kernel.identifiers import key_if_any, newest_first
 from shared.kernel.keys import end_of_prefix, join_key
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import Insert, Page, Row, RowExists, Table, Value
@@ -38,10 +38,8 @@ class ExportStore:
 
     def get(self, export_id: str) -> Export:
         """Return an export. NotFound."""
-        try:
-            row = self._table.get(self._tenant, _key(export_id))
-        except ValueError:
-            row = None
+        key = key_if_any(export_id)
+        row = self._table.get(self._tenant, join_key("export", key)) if key else None
         if row is None:
             raise NotFound(f"there is no export {export_id!r}")
         return _export(row)

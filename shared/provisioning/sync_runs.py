@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.errors import NotFound
-from shared.kernel.identifiers import newest_first
+from shared.kernel.identifiers import key_if_any, newest_first
 from shared.kernel.table import Insert, Operation, Page, Replace, Row, RowChanged, RowExists, Table, Value
 
 _STATE = "~state"
@@ -113,10 +113,8 @@ class SyncRunStore:
 
     def get(self, run_id: str) -> SyncRun:
         """Return a run. NotFound."""
-        try:
-            row = self._table.get(self._tenant, newest_first(run_id))
-        except ValueError:
-            row = None
+        key = key_if_any(run_id)
+        row = self._table.get(self._tenant, key) if key else None
         if row is None:
             raise NotFound(f"there is no provisioning sync {run_id!r}")
         return _run(row)

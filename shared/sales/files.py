@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.kernel.blob import MAX_FILE_BYTES
 from shared.kernel.clock import business_day
 from shared.kernel.dropped_file import is_folder, now_or_by_message
-from shared.kernel.errors import DataRefused, InvalidRequest
+from shared.kernel.errors import DataRefused, HubError, InvalidRequest
 from shared.sales.context import IMPORT_QUEUE, ImportContext
 from shared.sales.file_source import day_of_file
 from shared.sales.outcome import fail_run
@@ -25,6 +25,11 @@ class DroppedFile:
     size: int
     last_modified: datetime
 
+    @property
+    def key(self) -> str:
+        """The key under which it is imported once."""
+        return f"file|{self.name}|{self.etag}"
+
 
 def import_file(context: ImportContext, name: str) -> str | None:
     """Import a file that the host tells of, as `import_file_now`; None also where a message does it later."""
@@ -38,13 +43,25 @@ def import_file_now(context: ImportContext, name: str) -> str | None:
 
     A file that is too large, or does not say what it is about, becomes a failed run and goes to quarantine.
     """
+    file = _file_named(context, name)
+    if file is None:
+        return None
+    result = context.once.run("import-file", file.key, lambda: {"runId": _start(context, file)})
+    return str(result["runId"])
+
+
+def give_up_file(context: ImportContext, name: str, error: HubError) -> None:
+    """Let a file whose import could not even be started end as a failed run, in quarantine. Idempotent as above."""
+    file = _file_named(context, name)
+    if file is not None:
+        context.once.run("import-file", file.key, lambda: {"runId": _refuse(context, file, error)})
+
+
+def _file_named(context: ImportContext, name: str) -> DroppedFile | None:
     info = context.inbox.info(name)
     if info is None or is_folder(info):
         return None
-    file = DroppedFile(name, info.etag, info.size, info.last_modified)
-    key = f"file|{file.name}|{file.etag}"
-    result = context.once.run("import-file", key, lambda: {"runId": _start(context, file)})
-    return str(result["runId"])
+    return DroppedFile(name, info.etag, info.size, info.last_modified)
 
 
 def _start(context: ImportContext, file: DroppedFile) -> str:
@@ -72,7 +89,7 @@ def _check_size(file: DroppedFile) -> None:
         raise DataRefused(f"{text}: split it by stores")
 
 
-def _refuse(context: ImportContext, file: DroppedFile, error: DataRefused) -> str:
+def _refuse(context: ImportContext, file: DroppedFile, error: HubError) -> str:
     run_id = context.new_id()
     context.runs.create(
         ImportRun(

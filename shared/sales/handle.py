@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.kernel.errors import Busy, DataRefused, HubError
 from shared.kernel.message import Message
 from shared.sales.context import ImportContext
-from shared.sales.files import FILE_MESSAGE, import_file_now
+from shared.sales.files import FILE_MESSAGE, give_up_file, import_file_now
 from shared.sales.outcome import fail_run, note_waiting
 from shared.sales.publish import publish_run, republish_run
 from shared.sales.stage import stage_slice
@@ -21,7 +21,9 @@ def handle_import_message(context: ImportContext, message: Message) -> None:
 
 
 def give_up_import_message(context: ImportContext, message: Message, error: HubError) -> None:
-    """Let the run of a message that was parked end as Failed."""
+    """Let the run of a message that was parked end as Failed; a file that has none yet gets one that says why."""
+    if message.type == FILE_MESSAGE:
+        give_up_file(context, str(message.data.get("file")), error)
     run_id = message.data.get("runId")
     if isinstance(run_id, str) and context.runs.find(run_id):
         fail_run(context, run_id, error)

@@ -15,7 +15,7 @@ from typing import Any
 from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.contention import Contention
 from shared.kernel.errors import NotFound
-from shared.kernel.identifiers import newest_first
+from shared.kernel.identifiers import key_if_any, newest_first
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import Insert, Page, Replace, Row, RowChanged, RowExists, Table, Value
 from shared.sales.drops import Drop
@@ -180,11 +180,8 @@ class RunStore:
 
     def find(self, run_id: str) -> ImportRun | None:
         """Return a run, or None."""
-        try:
-            key = newest_first(run_id)
-        except ValueError:
-            return None
-        row = self._table.get(self._tenant, key)
+        key = key_if_any(run_id)
+        row = self._table.get(self._tenant, key) if key else None
         return _run(row) if row else None
 
     def get(self, run_id: str) -> ImportRun:

@@ -14,7 +14,6 @@ from shared.incentives.calculate_period import give_up_calculation, handle_calcu
 from shared.incentives.calculation import State
 from shared.incentives.inbox import take_in_file
 from shared.incentives.post import Posted, post
-from shared.kernel.blob import BlobChanged
 from shared.kernel.errors import DataRefused, StorageUnavailable
 from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World, reject, submit
 
@@ -424,10 +423,11 @@ def test_a_file_that_is_replaced_on_its_way_to_quarantine_is_not_lost() -> None:
 
     world.context.inbox.write("a.csv", b"broken")
     world.hook = replace
-    with pytest.raises(BlobChanged):
-        take_in_file(world.context, "a.csv")
+    assert take_in_file(world.context, "a.csv") == 0
     assert world.context.inbox.read("a.csv") == good
     assert take_in_file(world.context, "a.csv") == 1
+    world.deliver()  # the message by which the first one is tried again finds the second
+    assert world.context.inbox.read("a.csv") == good
 
 
 def test_a_file_of_many_records_is_taken_in_portions() -> None:
