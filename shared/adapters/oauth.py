@@ -193,7 +193,9 @@ class FormGrant:
 def _client_unknown(answer: WireAnswer) -> bool:
     """Tell whether the provider has not seen, or does not know, the client's credentials (RFC 6749, 5.2)."""
     reason = refusal_of(answer)
-    return reason in _CREDENTIALS_UNSEEN or (answer.status == _UNAUTHORIZED and not reason)
+    asks_for_basic = answer.headers.get("www-authenticate", "").strip().lower().startswith("basic")
+    unexplained = not reason and (answer.status == _UNAUTHORIZED or (400 <= answer.status <= 499 and asks_for_basic))
+    return reason in _CREDENTIALS_UNSEEN or unexplained
 
 
 Grant = Callable[[str, ClientSettings, Wire, Clock], Callable[[str], Granted]]

@@ -99,6 +99,7 @@ REFUSALS = {
     "invalid_client, 401": answer(401, b'{"error": "invalid_client"}'),
     "invalid_client, 400": answer(400, b'{"error": "invalid_client"}'),
     "invalid_request": answer(400, b'{"error": "invalid_request"}'),
+    "400 that asks for Basic": answer(400, b"no", content_type="text/plain", headers={"WWW-Authenticate": "Basic"}),
     "401 in HTML": answer(401, b"<html>", content_type="text/html", headers={"WWW-Authenticate": "Basic"}),
 }
 
