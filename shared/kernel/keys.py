@@ -9,9 +9,6 @@ MAX_KEY_BYTES = 1024
 MAX_KEY_CHARACTERS = 512
 """Azure allows 1 KiB, the emulator 512 characters: the smaller one holds."""
 
-AFTER = "\uffff"
-"""Sorts after most of what a key part can hold. Bound a scan by `end_of_prefix` or `span_of` instead."""
-
 _FIRST_ALLOWED = " "
 """The smallest character that a key may hold."""
 

@@ -60,6 +60,24 @@ def test_a_long_period_is_a_chain_of_executions_with_the_counts_of_one(world: Wo
     assert [kind for kind, _ in world.told()] == ["calculation.completed"]
 
 
+def test_an_execution_that_reads_for_long_does_as_much_work_as_it_read(world: World) -> None:
+    """Each execution reads everybody: one window for each reading would never end where reading is slow."""
+    world.start()
+
+    def tick(operation: str, place: str) -> None:
+        if (operation, place) == ("read", "SalesMetrics"):
+            world.now += 3 * MOST_TIME
+        if (operation, place) == ("transact", "Calculations"):
+            world.now += MOST_TIME
+
+    world.hook = tick
+    executions = 0
+    while world.deliver():
+        executions += 1
+    assert executions == 3
+    assert world.amounts() == expected(world)
+
+
 def test_what_differs_is_told_as_one_run_would_tell_it_however_it_is_cut(world: World) -> None:
     world.calculate()
     ids = [one.calculation_id for one in world.all()]
