@@ -1,6 +1,7 @@
 """INC-07: whatever is repeated, run at once, killed or corrected, SalesMetrics equals one clean run on the latest."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,11 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared.kernel.message import parse_message
+from shared.sales.confirm import confirm_import
 from shared.sales.context import IMPORT_QUEUE
+from shared.sales.drops import DropRules
 from shared.sales.employees import map_employees, resume_mappings
+from shared.sales.files import import_file
 from shared.sales.handle import handle_import_message
+from shared.sales.outcome import resume_run
 from shared.sales.owners import Owners
-from shared.sales.runs import RunStatus, Trigger
+from shared.sales.runs import ImportRun, RunStatus, Trigger
 from shared.sales.start import StartRequest, start_import
 from tests.unit.sales.world import Interruption, Killed, World
 
@@ -28,15 +33,23 @@ small = st.integers(0, 50)
 several = st.integers(1, 120)
 
 
+PUSHING = ["S8", "S9"]
+"""Stores that the ERP does not know."""
+
+
 class ImportMachine(RuleBasedStateMachine):
     """Sales are made, corrected and moved, and imported each time; the imports interleave and die; employees appear.
 
+    Stores that the ERP does not know push files, which are told of in any order. Drops wait until they are confirmed.
     Every day whose sales changed is imported afterwards, so there is nothing left to repair at the end.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(page_size=2, pages_per_slice=2)
+        self.world = World(page_size=2, pages_per_slice=2, drops=DropRules(Decimal("0.5"), 2))
+        self.untold: list[str] = []
+        self.pushed: dict[tuple[date, str], list[tuple[str, int]]] = {}
+        """Day and pushing store -> the sales of its newest file: ERP employee, amount in minor units."""
         self.owners: dict[str, list[tuple[date, int, str]]] = {}
         """ERP ID -> what was said of its owners: since when, as how manieth, who."""
         self.said = 0
@@ -201,6 +214,80 @@ class ImportMachine(RuleBasedStateMachine):
         finally:
             self.world.hook = lambda _operation, _name: None
 
+    @rule(
+        day=days,
+        store=st.sampled_from(PUSHING),
+        sales=st.lists(st.tuples(st.sampled_from(EMPLOYEES), st.integers(1, 9999)), min_size=1, max_size=4),
+    )
+    def a_store_writes_a_file(self, day: date, store: str, sales: list[tuple[str, int]]) -> None:
+        self.world.now += timedelta(seconds=1)  # files of one second count as they come
+        name = f"{store}_{day}_{len(self.untold)}_{self.world.now.timestamp()}.jsonl"
+        lines = [
+            (f"{store}-{day}-{number}", employee, f"{cents / 100:.2f}", store)
+            for number, (employee, cents) in enumerate(sales)
+        ]
+        self.world.push(name, *lines, day=day)
+        self.pushed[day, store] = sales
+        self.untold.append(name)
+
+    @rule(index=small, steps=st.integers(0, 30), forget=st.booleans())
+    def a_file_is_told_of(self, index: int, steps: int, *, forget: bool) -> None:
+        """In any order, and by a host that tells again when its worker dies, or although it did not."""
+        if not self.untold:
+            return
+        name = self.untold[index % len(self.untold)]
+        self.world.hook = self._dying(steps)
+        try:
+            import_file(self.world.context, name)
+        except Killed:
+            return
+        finally:
+            self.world.hook = lambda _operation, _name: None
+        if forget:
+            self.untold.remove(name)
+
+    @rule(index=small, steps=st.integers(0, 10))
+    def somebody_confirms(self, index: int, steps: int) -> None:
+        waiting = self._waiting()
+        if not waiting:
+            return
+        self.world.hook = self._dying(steps)
+        try:
+            confirm_import(self.world.context, waiting[index % len(waiting)], "ada")
+        except Killed:
+            return
+        finally:
+            self.world.hook = lambda _operation, _name: None
+
+    def _runs(self) -> list[ImportRun]:
+        return list(self.world.context.runs.since("00000000-0000-7000-8000-000000000000"))
+
+    def _waiting(self) -> list[str]:
+        return [run.run_id for run in self._runs() if run.status is RunStatus.NEEDS_CONFIRMATION]
+
+    def _expected(self) -> dict[str, tuple[int, int, int]]:
+        sums = self.world.clean_metrics(self.owner)
+        for (day, _store), sales in self.pushed.items():
+            for erp_id, cents in sales:
+                if employee := self.owner(erp_id, day):
+                    amount, units, number = sums.get(employee, (0, 0, 0))
+                    sums[employee] = (amount + cents, units + 1, number + 1)
+        return sums
+
+    def _finish(self) -> None:
+        """Work until nothing is left, waking what a dead worker left and confirming what waits."""
+        self.world.work()
+        while waiting := self._waiting():
+            for run_id in waiting:
+                confirm_import(self.world.context, run_id, "ada")
+            self.world.work()
+        self.world.now += timedelta(hours=1)
+        started = {run.run_id for run in self._runs() if not run.status.final}
+        for run in self._runs():
+            if run.run_id in started:
+                resume_run(self.world.context, run)
+        self.world.work()
+
     @rule(seconds=st.integers(1, 100))
     def time_passes(self, seconds: int) -> None:
         self.world.now += timedelta(seconds=seconds)
@@ -214,14 +301,16 @@ class ImportMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.world.work()
-        runs = list(self.world.context.runs.since("00000000-0000-7000-8000-000000000000"))
-        assert all(run.status.final for run in runs)
-        gave_up = {run.day for run in runs if run.status is RunStatus.FAILED}
+        for name in self.untold:
+            import_file(self.world.context, name)
+        self._finish()
+        assert all(run.status.final for run in self._runs())
+        gave_up = {run.day for run in self._runs() if run.status is RunStatus.FAILED}
         for day in sorted(gave_up):  # the ERP changed three times while a run read it
             self._import(day)
         resume_mappings(self.world.context)
-        self.world.work()
-        assert self.world.metrics() == self.world.clean_metrics(self.owner)
+        self._finish()
+        assert self.world.metrics() == self._expected()
 
 
 ImportMachine.TestCase.settings = settings(

@@ -1,5 +1,6 @@
 """A hub in memory around a small ERP, for tests of the import: nothing is real but the use cases."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, nullcontext
@@ -172,6 +173,21 @@ class World:
         if run.file_name:
             return FileSource(self.context.inbox, run.file_name, run.file_etag)
         return SequentialErpSource(self.erp, run.day, run.store_id, self.page_size)
+
+    def push(self, name: str, *sales: tuple[str, str, str, str], day: date = DAY) -> None:
+        """Write a file of (transaction, employee, amount, store) into the inbox; the host has yet to tell of it."""
+        lines = [
+            {
+                "transactionId": transaction_id,
+                "transactionDate": datetime.combine(day, time(12), BERLIN).isoformat(),
+                "employeeId": employee,
+                "storeId": store,
+                "salesAmount": amount,
+                "unitsSold": 1,
+            }
+            for transaction_id, employee, amount, store in sales
+        ]
+        self.context.inbox.write(name, "\n".join(map(json.dumps, lines)).encode())
 
     def deliver(self, index: int = 0, *, keep: bool = False) -> bool:
         """Let a worker handle one due message; False when none is due. A killed worker's message comes back."""
