@@ -4,7 +4,7 @@ Systems write one identifier in several ways: in capitals, with a blank at the e
 characters, with leading zeros. All of them are one identifier here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from unicodedata import category, normalize
 
@@ -42,6 +42,10 @@ class Identities:
     def everything(self) -> frozenset[str]:
         """Every identifier, whatever its kind: systems put an employee number where others have a user ID."""
         return self.addresses | self.numbers | self.names
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield every identifier once."""
+        return iter(self.everything)
 
     def __or__(self, other: "Identities") -> "Identities":
         """Return what either is called."""

@@ -61,3 +61,8 @@ def test_one_identifier_in_common_is_one_person_and_names_alone_tell_nobody_apar
 ) -> None:
     assert (ADA.share(other), ADA.differ(other)) == (same, another)
     assert (other.share(ADA), other.differ(ADA)) == (same, another)
+
+
+def test_identities_are_gone_through_one_by_one() -> None:
+    known = identities_of(addresses=["Ada@retail.example"], numbers=["H1", "0815"], names=["ada", "815"])
+    assert sorted(known) == ["815", "ada", "ada@retail.example", "h1"]
