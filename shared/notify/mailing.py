@@ -236,6 +236,7 @@ _TITLES = {
     "export.blocked": "A payroll export is not done",
     "export.file-taken": "A payroll file is gone from the SFTP server",
     "export.withheld": "Employees are missing in a payroll export",
+    "calculation.outdated": "A period has to be calculated again",
     "calculation.differing": "Calculations differ from the present sales",
     "employee-sync.failed": "The employee sync did not go well",
     "employee-status.unknown": "The HR system gives a status that is not known",

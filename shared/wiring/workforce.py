@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from shared.sales.employees import learn_owners
 from shared.sales.mappings import Claims
 from shared.sales.owners import Claim
+from shared.wiring.past_periods import calculate_past_periods_again
 from shared.workforce.context import WorkforceContext, WorkforceRules
 from shared.workforce.deliveries import DeliveryStore
 from shared.workforce.employees import EmployeeStore
@@ -38,6 +39,7 @@ def build(hub: "Hub") -> WorkforceContext:
         sync_runs=SyncRunStore(tables.table("HrSyncRuns"), tenant),
         seen=hub.blobs.container("hr-sync"),
         became_known=lambda told: learn_owners(hub.sales, claims_by_erp_id(told)),
+        changed=lambda people: calculate_past_periods_again(hub, people),
     )
 
 

@@ -54,6 +54,8 @@ def state(context: WorkforceContext, statement: Statement) -> bool:
     if fact or len(known.holders) > 1:
         # Also when nothing is new: the process may have died between the row and this.
         context.became_known(claims_of(known, [fact] if fact else [], context.rules.time_zone))
+    # Not the person as it was before: whoever goes on after a death finds it written.
+    context.changed([(known.without(statement.has), known)])
     return changed
 
 

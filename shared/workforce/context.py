@@ -1,6 +1,6 @@
 """What the use cases of the workforce work with: stores, ports, rules."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from shared.kernel.secret import Secret
 from shared.workforce.deliveries import DeliveryStore
 from shared.workforce.employees import EmployeeStore
 from shared.workforce.erp_ids import ErpIdClaim
+from shared.workforce.person import Person
 from shared.workforce.sync_runs import SyncRunStore
 
 HR_QUEUE = "hr-events"
@@ -49,3 +50,5 @@ class WorkforceContext:
     """Which employees a full sync has met so far."""
     became_known: Callable[[Collection[ErpIdClaim]], object]
     """Told which ERP employee IDs are whose whenever that was learnt; idempotent, and in any order."""
+    changed: Callable[[Iterable[tuple[Person, Person]]], object]
+    """Told people before and after something was learnt that may concern days gone by; idempotent."""

@@ -4,15 +4,23 @@ One row holds a whole person, so that events of one person meet on its ETag. The
 which is the order in which HR systems page: the full sync compares a page with one range query.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import DataRefused, NotFound
 from shared.kernel.keys import join_key, split_key
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.row_changes import Decide, change_row, change_rows
 from shared.kernel.table import Page, Table, Value
-from shared.workforce.facts import from_json, to_json
+from shared.workforce.facts import MOST_KEPT, from_json, thinned, to_json
 from shared.workforce.person import Person
+
+_log = logging.getLogger(__name__)
+
+_FEWER = (MOST_KEPT, 20, 8, 3, 1)
+"""Past facts of a field, and as many to come: fewer where what HR says is so long that a row does not hold them."""
+_MOST_BYTES = 780_000
+"""Of a row, for facts and assignments together; see `long_cells`."""
 
 Changed = dict[str, tuple[Person, Person]]
 """Employee ID -> the person before and after."""
@@ -69,12 +77,33 @@ def people_of(page: Page) -> list[Person]:
 
 
 def _values(person: Person) -> dict[str, Value]:
-    assignments = {name: to_json(facts) for name, facts in sorted(person.assignments.items())}
-    return {
-        **long_cells("facts", to_json(person.facts)),
-        **long_cells("assignments", assignments),
-        "revision": person.revision,
-    }
+    """Return the cells of a person; what does not fit into a row is told with fewer past facts. DataRefused."""
+    for most in _FEWER:
+        cells = _cells(person, most)
+        if cells is not None:
+            if most < MOST_KEPT:
+                _log.warning("employee %s: what fits into a row is %d past facts of a field", person.employee_id, most)
+            return cells
+    raise DataRefused(
+        f"employee {person.employee_id!r} has {len(person.assignments)} assignments, which is more than a row holds: "
+        "let HR end those that are over"
+    )
+
+
+def _cells(person: Person, most: int) -> dict[str, Value] | None:
+    """Return the cells with so many past facts of each field, None when they do not fit."""
+    facts, assignments = person.facts, person.assignments
+    if most < MOST_KEPT:
+        facts = thinned(facts, most)
+        assignments = {name: thinned(known, most) for name, known in assignments.items()}
+    try:
+        cells = long_cells("facts", to_json(facts)) | long_cells(
+            "assignments", {name: to_json(known) for name, known in sorted(assignments.items())}
+        )
+    except ValueError:
+        return None
+    size = sum(len(cell) for cell in cells.values() if isinstance(cell, str | bytes))
+    return {**cells, "revision": person.revision} if size <= _MOST_BYTES else None
 
 
 def _deciding(change: Callable[[Person], Person]) -> Decide:

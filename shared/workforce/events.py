@@ -126,6 +126,11 @@ class Statement:
     facts: Mapping[str, Fact]
     assignments: Mapping[str, Mapping[str, Fact]]
 
+    def has(self, fact: Fact) -> bool:
+        """Tell whether a fact is of this event."""
+        mine = [*self.facts.values(), *(one for facts in self.assignments.values() for one in facts.values())]
+        return any((one.stated, one.source) == (fact.stated, fact.source) for one in mine)
+
 
 def read_envelope(body: bytes) -> Envelope:
     """Read the body of a delivery. InvalidRequest names each wrong field."""

@@ -38,8 +38,8 @@ class Fact:
         return self.stated, self.source, self.since, json.dumps(self.value)
 
 
-_KEPT_FOR = timedelta(days=400)
-_MOST_KEPT = 50
+KEPT_FOR = timedelta(days=400)
+MOST_KEPT = 50
 """Past facts of a field, beside the one that counts, and as many to come: a row must stay small."""
 _SHORTEST_DAY, _A_DAY, _LONGEST_DAY = timedelta(hours=23), timedelta(hours=24), timedelta(hours=25)
 
@@ -56,14 +56,20 @@ def timeline(facts: Iterable[Fact]) -> list[Fact]:
     back what had been announced for later days. What a full sync shows takes nothing back: it does not see what is to
     come. The first statement of all holds for the days before, too, unless it names a day.
     """
+    known = tuple(facts)
+    if len(known) == 1:
+        return [one for one in known if one.value is not None]
     rows: list[Fact] = []
-    for fact in sorted(facts, key=lambda one: one.order):
+    for fact in sorted(known, key=lambda one: one.order):
         earlier = [row for row in rows if row.since <= fact.since or _same_day(row, fact)]
         later = rows[len(earlier) :]
         if later and not earlier and _is_undated(later[0]):
             earlier.append(replace(later.pop(0), since=fact.since - _A_DAY))
         holds = earlier[-1].value if earlier else None
         if holds != fact.value or type(holds) is not type(fact.value):
+            first = earlier[0] if earlier else None
+            if first and _same_day(first, fact) and _is_undated(first):
+                earlier[0] = replace(first, since=fact.since - _A_DAY)
             rows = [*(row for row in earlier if not _same_day(row, fact)), fact, *later]
         elif fact.source not in (SHOWN, ABSENT) and _is_of_today_or_later(fact):
             rows = earlier
@@ -94,6 +100,12 @@ def add_facts(known: Facts, added: Mapping[str, Fact], now: datetime) -> dict[st
     for field, fact in added.items():
         result[field] = _pruned({*result.get(field, ()), fact}, now)
     return result
+
+
+def thinned(known: Facts, most: int) -> dict[str, tuple[Fact, ...]]:
+    """Return what is known with fewer past facts and fewer to come, each of every field."""
+    latest = max((fact.stated for facts in known.values() for fact in facts), default=datetime.min.replace(tzinfo=UTC))
+    return {field: _pruned(facts, latest, most) for field, facts in known.items()}
 
 
 def value_at(facts: Iterable[Fact], instant: datetime) -> FieldValue:
@@ -135,20 +147,20 @@ def from_json(content: Mapping[str, Any]) -> dict[str, tuple[Fact, ...]]:
     }
 
 
-def _pruned(facts: Iterable[Fact], now: datetime) -> tuple[Fact, ...]:
+def _pruned(facts: Iterable[Fact], now: datetime, most: int = MOST_KEPT) -> tuple[Fact, ...]:
     """Forget what is too old, then what is too much. What was replaced or taken back is kept as long as what counts.
 
     Otherwise it would count again when it comes again.
     """
     ordered = sorted(facts, key=lambda fact: (fact.since, fact.order))
-    rows, oldest = timeline(ordered), now - _KEPT_FOR
+    rows, oldest = timeline(ordered), now - KEPT_FOR
     first = _row_at(rows, oldest)
     if first:
         ordered = [fact for fact in ordered if fact.since >= first.since or fact.stated >= oldest]
     counting = _row_at(rows, now)
     to_come = bisect_right(ordered, now, key=lambda fact: fact.since)
-    past = [fact for fact in ordered[:to_come] if fact is not counting][-_MOST_KEPT:]
-    kept = {*past, *([counting] if counting else []), *ordered[to_come:][:_MOST_KEPT]}
+    past = [fact for fact in ordered[:to_come] if fact is not counting][-most:]
+    kept = {*past, *([counting] if counting else []), *ordered[to_come:][:most]}
     return tuple(fact for fact in ordered if fact in kept)
 
 

@@ -7,9 +7,9 @@ Whoever is not on any page has left; when that would be too many at once, nobody
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.kernel.blob import BlobMissing
@@ -27,6 +27,9 @@ from shared.workforce.sync_runs import SyncCounts, SyncRun, SyncStatus
 from shared.workforce.unknown_statuses import tell_unknown_statuses
 
 _log = logging.getLogger(__name__)
+
+_LOOKED_BACK = timedelta(hours=36)
+"""For what is new: since before the last daily sync, and before the page was extracted."""
 
 
 def start_sync(context: WorkforceContext, started_by: str) -> str:
@@ -126,7 +129,21 @@ def _learn_shown(person: Person, snapshot: Snapshot, as_of: datetime, now: datet
     return person.learn(facts, assignments, now) if facts or assignments else person
 
 
+def _newly_shown(context: WorkforceContext, run: SyncRun) -> Iterator[tuple[Person, Person]]:
+    """Yield people before and after what full syncs showed since the day before: an earlier one may have died."""
+    since = run.started_at - _LOOKED_BACK
+
+    def is_new(fact: Fact) -> bool:
+        return fact.source in (SHOWN, ABSENT) and fact.stated >= since
+
+    for person in context.employees.all():
+        before = person.without(is_new)
+        if before != person:
+            yield before, person
+
+
 def _finish(context: WorkforceContext, run: SyncRun, last_page: HrPage, seen: set[str]) -> None:
+    context.changed(_newly_shown(context, run))
     total = last_page.total_records
     if total != run.total_records:
         # Whoever leaves while pages are read makes the others slide, and one of them is on no page.
@@ -158,6 +175,7 @@ def _finish(context: WorkforceContext, run: SyncRun, last_page: HrPage, seen: se
     since = day_bounds(business_day(run.started_at, zone), zone)[0]
     gone = Fact(since, run.started_at, ABSENT, Status.TERMINATED.value)
     changed = context.employees.change_many(absent, lambda person: person.learn({"status": gone}, {}, now))
+    context.changed(changed.values())
     terminated = sum(after.at(now).status is Status.TERMINATED for _, after in changed.values())
     counts = replace(run.counts, terminated=run.counts.terminated + terminated)
     _end(context, replace(run, counts=counts), SyncStatus.SUCCEEDED)

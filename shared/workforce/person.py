@@ -1,12 +1,12 @@
 """An employee as the hub knows him: facts about himself and about each of his assignments."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from shared.workforce.employment import Status, status_at
-from shared.workforce.facts import Fact, Facts, add_facts, fact_at, timeline, value_at, values_at
+from shared.workforce.facts import KEPT_FOR, Fact, Facts, add_facts, fact_at, timeline, value_at, values_at
 from shared.workforce.holders import Holder, holders
 
 FIELDS = (
@@ -86,8 +86,20 @@ class Person:
         merged = {**self.assignments}
         for assignment_id, more in assignments.items():
             merged[assignment_id] = add_facts(merged.get(assignment_id, {}), more, now)
-        after = replace(self, facts=add_facts(self.facts, facts, now), assignments=merged)
+        # A row must not grow with all the places where somebody ever worked.
+        kept = {name: known for name, known in merged.items() if not _is_long_over(known, now)}
+        after = replace(self, facts=add_facts(self.facts, facts, now), assignments=kept)
         return self if after == self else replace(after, revision=self.revision + 1)
+
+    def without(self, forgotten: Callable[[Fact], bool]) -> "Person":
+        """Return the person as known without some facts."""
+
+        def rest(known: Facts) -> Facts:
+            kept = {name: tuple(one for one in facts if not forgotten(one)) for name, facts in known.items()}
+            return {name: facts for name, facts in kept.items() if facts}
+
+        assignments = {name: facts for name, known in self.assignments.items() if (facts := rest(known))}
+        return replace(self, facts=rest(self.facts), assignments=assignments)
 
     @cached_property
     def holders(self) -> list[Holder]:
@@ -149,6 +161,11 @@ def _assignment(assignment_id: str, facts: Facts, instant: datetime) -> Assignme
         return None
     role, store = values.get("role") or "", values.get("storeId") or ""
     return Assignment(assignment_id, str(store), str(role), first, last)
+
+
+def _is_long_over(assignment: Facts, now: datetime) -> bool:
+    last = _last_day(assignment, now)
+    return last is not None and last < (now - KEPT_FOR).date()
 
 
 def _last_day(assignment: Facts, instant: datetime) -> date | None:

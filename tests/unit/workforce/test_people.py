@@ -358,6 +358,8 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
         if (held[2] if held else None) != value:
             if before:  # what was entered first held all along
                 rows[0] = (day - timedelta(days=1), *before[1:])
+            if rows and rows[0][0] == day and not rows[0][3]:
+                rows[0] = (day - timedelta(days=1), *rows[0][1:])
             others = [row for row in rows if row[0] != day]
             rows[:] = sorted([*others, (day, self.world.now, value, day != self.today())], key=lambda row: row[0])
         elif day >= self.today():  # nothing else can be meant than that the later ones are taken back

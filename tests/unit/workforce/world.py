@@ -75,6 +75,7 @@ class World:
             sync_runs=SyncRunStore(self.tables.table("HrSyncRuns"), TENANT),
             seen=self.blobs.container("hr-sync"),
             became_known=told or (lambda claims: self.mappings.learn(claims_by_erp_id(claims))),
+            changed=list,
         )
 
     def mapped(self, *erp_ids: str, on: date | None = None) -> dict[str, str | None]:
