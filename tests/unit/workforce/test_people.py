@@ -386,6 +386,8 @@ class PeopleInAnyOrder(RuleBasedStateMachine):
         """Nobody tells the former owner."""
         if who in self.truth:
             effective = None if days is None else self.today() + timedelta(days=days)
+            if (effective or self.today()) in self.said.get(who, {}):
+                return  # a day's last word is tried by the tests of the mappings
             text = effective.isoformat() if effective else None
             data = updated(who, text, erpEmployeeId=erp_id)
             self.happen("employee.updated", data, {"erpEmployeeId": erp_id}, effective)
