@@ -63,12 +63,12 @@ def timeline(facts: Iterable[Fact]) -> list[Fact]:
     for fact in sorted(known, key=lambda one: one.order):
         earlier = [row for row in rows if row.since <= fact.since or _same_day(row, fact)]
         later = rows[len(earlier) :]
-        if later and not earlier and _is_undated(later[0]):
+        if later and not earlier and (_is_undated(later[0]) or later[0] not in known):
             earlier.append(replace(later.pop(0), since=fact.since - _A_DAY))
         holds = earlier[-1].value if earlier else None
         if holds != fact.value or type(holds) is not type(fact.value):
             first = earlier[0] if earlier else None
-            if first and _same_day(first, fact) and _is_undated(first):
+            if first and _same_day(first, fact) and (_is_undated(first) or first not in known):
                 earlier[0] = replace(first, since=fact.since - _A_DAY)
             rows = [*(row for row in earlier if not _same_day(row, fact)), fact, *later]
         elif fact.source not in (SHOWN, ABSENT) and _is_of_today_or_later(fact):
