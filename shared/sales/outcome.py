@@ -84,6 +84,7 @@ def begin_again(context: ImportContext, run_id: str, generation: int, error: Hub
         status=RunStatus.QUEUED,
         slice_count=0,
         total_records=-1,
+        repeated=0,
         progress_at=context.clock(),
     )
     resume_run(context, run)
@@ -126,7 +127,7 @@ def enqueue_publish(
 
 def complete_run(context: ImportContext, run: ImportRun) -> None:
     """Tell that a run has been published, then let it end. Who receives a notification knows repeats by its ID."""
-    status = RunStatus.PARTIAL_SUCCESS if run.rejected else RunStatus.SUCCEEDED
+    status = RunStatus.PARTIAL_SUCCESS if run.rejected or run.repeated else RunStatus.SUCCEEDED
     _notify(context, run, "import.completed", status)
     ask_for_calculation(context, run)
     change_run(context, run, status=status, finished_at=context.clock())
@@ -203,6 +204,17 @@ def _notify(context: ImportContext, run: ImportRun, event: str, status: RunStatu
     )
 
 
+def _notice(run: ImportRun) -> str | None:
+    """Return what an operator has to know of a run that was published all the same."""
+    if not run.repeated:
+        return None
+    return (
+        f"{run.repeated} of {run.records_read} records came on another page already, also when those pages were asked "
+        f"for again: each transaction was counted once, {run.distinct} in all. Where the source does not hold records "
+        "twice, it pages without a stable order, and as many others may be missing: compare with the source"
+    )
+
+
 def run_summary(run: ImportRun, status: RunStatus) -> dict[str, Any]:
     """Return what a person wants to know of a run; money as decimal text."""
     return {
@@ -220,6 +232,9 @@ def run_summary(run: ImportRun, status: RunStatus) -> dict[str, Any]:
         "rejected": run.rejected,
         "rejectedByReason": dict(run.rejected_by_reason),
         "duplicates": run.duplicates,
+        "distinct": run.distinct,
+        "repeatedOnOtherPages": run.repeated,
+        "notice": _notice(run),
         "staged": run.staged,
         "stagedAmount": amount_text(run.staged_amount_minor),
         "published": run.published,

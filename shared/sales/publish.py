@@ -26,6 +26,7 @@ from shared.sales.outcome import (
 )
 from shared.sales.publish_day import Outcome, publish_day
 from shared.sales.rejects import RejectWriter
+from shared.sales.repeats import look_at_repeats
 from shared.sales.runs import ImportRun, RunStatus
 from shared.sales.snapshots import DayOfSnapshots
 from shared.sales.sources import SourceChanged
@@ -68,6 +69,8 @@ def publish_run(context: ImportContext, run_id: str) -> None:
     try:
         staged = read_staged_run(context, run)
         _refuse_unfit(staged)
+        if staged.repeated and staged.repeated != run.repeated:  # else they were looked at before
+            look_at_repeats(context, staged)
     except SourceChanged as error:
         begin_again(context, run_id, run.generation, error)
         return
@@ -208,6 +211,7 @@ def _counts(staged: StagedRun) -> dict[str, Any]:
         "rejected": staged.rejected,
         "rejected_by_reason": dict(staged.rejected_by_reason),
         "duplicates": staged.duplicates,
+        "repeated": 0 if staged.run.file_name else staged.repeated,
         "staged": staged.staged.transactions,
         "staged_amount_minor": staged.staged.amount_minor,
         "data_as_of": staged.data_as_of,

@@ -60,6 +60,7 @@ def control_totals(context: ImportContext, run: ImportRun) -> Mapping[str, Any]:
         "currency": context.rules.currency,
         "recordsAtSource": run.total_records if run.total_records >= 0 else run.records_read,
         "recordsRead": run.records_read,
+        "distinctRecords": run.distinct,
         "staged": {"records": run.staged, "amount": amount_text(run.staged_amount_minor)},
         "salesMetrics": {"records": run.published, "amount": amount_text(run.published_amount_minor)},
         "held": {"records": run.held, "amount": amount_text(run.held_amount_minor)},

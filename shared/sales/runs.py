@@ -19,6 +19,7 @@ from shared.kernel.identifiers import key_if_any, newest_first
 from shared.kernel.long_cells import long_cells, read_long_cells
 from shared.kernel.table import Insert, Page, Replace, Row, RowChanged, RowExists, Table, Value
 from shared.sales.drops import Drop
+from shared.sales.models import RejectReason
 
 _SEQUENCE = "~sequence"
 """Sorts after every run key (they begin with a hexadecimal digit)."""
@@ -34,7 +35,7 @@ class RunStatus(StrEnum):
     """It would let stores drop that sold more before (`drops`); nothing of it counts until somebody says so."""
     SUCCEEDED = "Succeeded"
     PARTIAL_SUCCESS = "PartialSuccess"
-    """Published, without the records that were rejected."""
+    """Published, without the records that were rejected, or by a source whose pages repeat records."""
     SUPERSEDED = "Superseded"
     """Newer data was published first; this run changed nothing."""
     FAILED = "Failed"
@@ -103,6 +104,9 @@ class ImportRun:
     rejected: int = 0
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     duplicates: int = 0
+    repeated: int = 0
+    """Records of a transaction that came before on another page, and are there again when those pages are asked for
+    again: the source holds them twice, or pages in an order that leaves others out."""
     staged: int = 0
     staged_amount_minor: int = 0
     published: int = 0
@@ -129,6 +133,12 @@ class ImportRun:
     staging_seconds: float = 0.0
     publishing_seconds: float = 0.0
     etag: str = field(default="", compare=False)
+
+    @property
+    def distinct(self) -> int:
+        """How many of the records read are of transactions of their own, as far as they can be told."""
+        conflicting = self.rejected_by_reason.get(RejectReason.CONFLICTING_DUPLICATE.value, 0)
+        return self.records_read - self.duplicates - conflicting
 
     def values(self) -> dict[str, Value]:
         """Return the run as a table row."""

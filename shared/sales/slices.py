@@ -10,6 +10,7 @@ from array import array
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.kernel.blob import BlobContainer
 from shared.kernel.clock import from_iso, to_iso
@@ -34,6 +35,10 @@ class SliceResult:
     """For each page the digests of its staged transaction IDs (see `digests`), sorted."""
     page_digests: list[int]
     """For each page that is not empty a digest of what it is: two pages that share it are the same page."""
+    repeated: int
+    """Records of a transaction that came before, on another page of the slice."""
+    repeated_pages: list[int]
+    """The pages that these stand on, and those that they came on before."""
     total_records: int | None
     total_pages: int | None
     next_cursor: str | None
@@ -51,7 +56,10 @@ class SliceResult:
         return json.dumps(plain).encode()
 
 
+_ADDED: dict[str, Any] = {"repeated": 0, "repeated_pages": []}
+"""What results of the version before lack."""
 _PLAIN = (
+    *_ADDED,
     "pages",
     "records_read",
     "rejected_by_reason",
@@ -67,7 +75,7 @@ _PLAIN = (
 
 def read_result(content: bytes) -> SliceResult:
     """Read a stored slice result."""
-    plain = json.loads(content)
+    plain = _ADDED | json.loads(content)
     return SliceResult(
         **{name: plain[name] for name in _PLAIN},
         staged=Tally(*plain["staged"]),

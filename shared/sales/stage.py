@@ -166,6 +166,8 @@ class _Stager:
     reasons: Counter[str] = field(default_factory=Counter)
     transactions: list[list[int]] = field(default_factory=list)
     page_digests: list[int] = field(default_factory=list)
+    repeated: int = 0
+    repeated_pages: set[int] = field(default_factory=set)
     records_read: int = 0
     last: SourcePage | None = None
     total_pages: int | None = None
@@ -195,6 +197,9 @@ class _Stager:
             self.seen[sale.transaction_id] = (page, hash(sale))
             self.transactions[-1].append(digest(sale.transaction_id))
             return sale
+        if known[0] != page:
+            self.repeated += 1
+            self.repeated_pages |= {known[0], page}
         same = known[1] == hash(sale)
         reason = RejectReason.DUPLICATE if same else RejectReason.CONFLICTING_DUPLICATE
         text = f"transactionId: {sale.transaction_id!r} came before, on page {known[0]}"
@@ -219,6 +224,8 @@ class _Stager:
             sales=self.sales,
             transactions=[sorted_digests(page) for page in self.transactions],
             page_digests=self.page_digests,
+            repeated=self.repeated,
+            repeated_pages=sorted(self.repeated_pages),
             total_records=self.last.total_records if self.last else None,
             total_pages=self.last.total_pages if self.last else None,
             next_cursor=self.last.next_cursor if self.last else None,

@@ -30,6 +30,12 @@ class StagedRun:
     """Sales that were staged by two slices: the later ones, which do not count."""
     transactions: "dict[int, array[int]]" = field(default_factory=dict)
     """For each page the digests of its staged transaction IDs, sorted."""
+    repeated: int = 0
+    """Records of a transaction that came before, on another page."""
+    repeated_pages: set[int] = field(default_factory=set)
+    """The pages that these stand on, and those that they came on before."""
+    page_digests: dict[int, int] = field(default_factory=dict)
+    """For each page that is not empty a digest of what it is."""
     data_as_of: str = ""
     seconds: float = 0.0
 
@@ -55,12 +61,17 @@ class StagedRun:
         for key, tally in result.sales.items():
             self.sales.setdefault(key, Tally()).take_in(tally)
         self.transactions.update(enumerate(result.transactions, item.first_page))
+        self.repeated += result.repeated
+        self.repeated_pages.update(result.repeated_pages)
+        self.page_digests.update(enumerate(result.page_digests, item.first_page))
         self.data_as_of = max(self.data_as_of, result.data_as_of)
         self.seconds = max(self.seconds, result.seconds)
 
     def leave_out(self, later: StagedSale, earlier: StagedSale) -> None:
         """Take the second of two records of the same transaction out of the sums."""
         sale = later.sale
+        self.repeated += 1
+        self.repeated_pages |= {earlier.page, later.page}
         self.staged.add(-sale.amount_minor, -sale.units_sold, -1)
         take_out(self.sales, [sale])
         same = sale == earlier.sale

@@ -58,6 +58,8 @@ class Erp:
     days: dict[date, dict[str, dict[str, Any]]] = field(default_factory=dict)
     data_as_of: str = "2025-01-16T00:00:00Z"
     before_page: Callable[[date, int], None] = lambda _day, _page: None
+    order: Callable[[list[Any], int], list[Any]] = lambda sales, _page: sales
+    """In what order a request for a page finds the sales."""
 
     def sell(
         self, day: date, transaction_id: str, employee: str, amount: str, *, store: str = "S1", units: int = 1
@@ -83,7 +85,7 @@ class Erp:
         self.before_page(day, page)
         held = sorted(self.days.get(day, {}).items())
         store = params.get("storeId")
-        sales = [dict(sale) for _, sale in held if store is None or sale["storeId"] == store]
+        sales = self.order([dict(sale) for _, sale in held if store is None or sale["storeId"] == store], page)
         pagination = {
             "page": page,
             "pageSize": size,
