@@ -4,8 +4,10 @@ Idempotent: the same input gives the same rows; a draft is replaced, whatever is
 something that was approved would come to something else now, that is counted and told: it is amended by hand.
 """
 
+import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from shared.incentives.calculate_range import calculate_range
 from shared.incentives.calculation_runs import CalculationRun, RunStatus
@@ -13,6 +15,7 @@ from shared.incentives.context import CALCULATION_QUEUE, NOTIFICATION_QUEUE, Inc
 from shared.incentives.differences import difference_of, shown_difference
 from shared.incentives.inbox import FILE_MESSAGE, give_up_file, take_in_file_now
 from shared.incentives.progress import Progress, progress_from
+from shared.kernel.contention import Contention
 from shared.kernel.errors import DataRefused, HubError, InvalidRequest
 from shared.kernel.identifiers import time_of
 from shared.kernel.message import Message, send_message
@@ -24,6 +27,7 @@ _TOLD = 20
 """Calculations that a notification names."""
 _FROM_THE_BEGINNING = Progress()
 QUEUED_AGAIN_AFTER = timedelta(minutes=15)
+"""Without progress; far longer than an execution takes, and harmless where one takes longer."""
 _BY_IMPORT = "Import"
 
 
@@ -41,30 +45,36 @@ def start_calculation(context: IncentiveContext, period: str, started_by: str) -
 
 
 def watch_calculations(context: IncentiveContext) -> list[str]:
-    """Queue the runs again that nobody has begun since they were queued long ago; return their IDs. Idempotent."""
+    """Queue the runs again whose message seems lost, from their checkpoints; return their IDs. Idempotent."""
     now = context.clock()
     queued_again = []
-    for run in context.runs.queued():
-        if now - (run.queued_at or run.started_at) < QUEUED_AGAIN_AFTER:
+    for run in context.runs.unfinished():
+        alive = max(at for at in (run.started_at, run.queued_at, run.progress_at) if at)
+        if now - alive < QUEUED_AGAIN_AFTER:
             continue
         try:
             run = context.runs.save(replace(run, queued_at=now))
         except RowChanged:
-            continue  # begun meanwhile
-        _enqueue(context, run)
+            continue  # it goes on
+        # A broker that drops repeats must not take this for the message that was lost.
+        _enqueue(context, run, _checkpoint(run), distinct=f"-{context.new_id()}")
         queued_again.append(run.run_id)
     return queued_again
 
 
-def _enqueue(context: IncentiveContext, run: CalculationRun) -> None:
+def _enqueue(
+    context: IncentiveContext, run: CalculationRun, progress: Progress = _FROM_THE_BEGINNING, distinct: str = ""
+) -> None:
+    """Ask for what is left of a run after its progress."""
+    data: dict[str, Any] = {"period": run.period, "runId": run.run_id, "startedBy": run.started_by}
     send_message(
         context,
         CALCULATION_QUEUE,
-        message_id=f"{run.run_id}-calculation",
+        message_id=f"{run.run_id}-calculation{distinct}",
         message_type=_REQUESTED,
         subject=run.period,
         correlation_id=run.run_id,
-        data=_request(run),
+        data=data | ({"progress": progress.as_json()} if progress.after else {}),
     )
 
 
@@ -84,7 +94,7 @@ def handle_calculation_message(context: IncentiveContext, message: Message) -> N
 
 
 def give_up_calculation(context: IncentiveContext, message: Message, error: HubError) -> None:
-    """Let a run whose message was parked end as Failed; a file goes to quarantine."""
+    """Let a run whose message was parked end as Failed, unless it goes on without; a file goes to quarantine."""
     if message.type == FILE_MESSAGE:
         give_up_file(context, str(message.data.get("file")), error)
         return
@@ -93,7 +103,11 @@ def give_up_calculation(context: IncentiveContext, message: Message, error: HubE
     except DataRefused:
         return
     known = context.runs.find(run.run_id) or run
-    if _is_over(known):
+    try:
+        start = progress_from(message.data.get("progress"))
+    except ValueError:
+        start = _FROM_THE_BEGINNING
+    if _goes_without(known, start):
         return
     failed = replace(known, status=RunStatus.FAILED, failure=error.message[:1000], finished_at=context.clock())
     context.runs.put(failed)
@@ -110,15 +124,15 @@ def calculate_period(
     """
     context.plan_versions.pin(context.plans().for_period(period), context.clock())
     before = context.runs.find(run.run_id)
-    if before and _is_over(before):
+    if before and _goes_without(before, start):
         return before
-    run = _begun(run, before)
-    context.runs.put(run)
+    if not start.after:
+        start = Progress(chain=context.new_id())
+    run = context.runs.put(_begun(run, before, start, context.clock()))
     done = calculate_range(context, run, period, start)
     run = replace(run, **done.progress.counts)
     if not done.finished:
-        _go_on(context, run, done.progress)
-        return run
+        return _go_on(context, run, done.progress)
     died_before = before is not None and before.status is RunStatus.RUNNING
     if run.created or run.replaced or died_before:
         # After a death nobody knows who was told: who tells it on knows what he told already.
@@ -126,25 +140,33 @@ def calculate_period(
     if done.progress.found_anew:
         _tell_differing(context, run)
     over = replace(run, status=RunStatus.SUCCEEDED, finished_at=context.clock())
-    context.runs.put(over)
-    return over
+    return _save(context, over, done.progress.chain) or over
 
 
-def _go_on(context: IncentiveContext, run: CalculationRun, progress: Progress) -> None:
-    """Let the next execution go on. The message is the checkpoint: the run may be asked for anew meanwhile."""
-    send_message(
-        context,
-        CALCULATION_QUEUE,
-        message_id=f"{run.run_id}-calculation-{progress.after}",
-        message_type=_REQUESTED,
-        subject=run.period,
-        correlation_id=run.run_id,
-        data={**_request(run), "progress": progress.as_json()},
-    )
+def _go_on(context: IncentiveContext, run: CalculationRun, progress: Progress) -> CalculationRun:
+    """Let the next execution go on from here, unless the run has begun again meanwhile."""
+    kept = replace(run, checkpoint=json.dumps(progress.as_json()), progress_at=context.clock())
+    if saved := _save(context, kept, progress.chain):
+        _enqueue(context, saved, progress, distinct=f"-{progress.chain}-{progress.after}")
+    return saved or kept
 
 
-def _request(run: CalculationRun) -> dict[str, str]:
-    return {"period": run.period, "runId": run.run_id, "startedBy": run.started_by}
+def _save(context: IncentiveContext, run: CalculationRun, chain: str) -> CalculationRun | None:
+    """Write a run over what its own chain, or the watchdog, wrote meanwhile; None when it goes on without. Busy."""
+    contention = Contention(f"calculation run {run.run_id}")
+    while True:
+        try:
+            return context.runs.save(run)
+        except RowChanged:
+            contention.pause()
+            present = context.runs.get(run.run_id)
+            if present.status is RunStatus.SUCCEEDED or _checkpoint(present).chain != chain:
+                return None
+            run = replace(run, etag=present.etag)
+
+
+def _checkpoint(run: CalculationRun) -> Progress:
+    return progress_from(json.loads(run.checkpoint)) if run.checkpoint else _FROM_THE_BEGINNING
 
 
 def _run_of(context: IncentiveContext, message: Message) -> CalculationRun:
@@ -157,16 +179,23 @@ def _run_of(context: IncentiveContext, message: Message) -> CalculationRun:
     return CalculationRun(run_id, str(message.data.get("period")), started_by, context.clock())
 
 
-def _is_over(run: CalculationRun) -> bool:
-    """Tell whether a run needs no message any more: only an import asks again under the ID of one that is done."""
+def _goes_without(run: CalculationRun, start: Progress) -> bool:
+    """Tell whether a run needs no message that says to start here any more.
+
+    Only an import asks again under the ID of a run that is done. One that begins again covers the whole period by later
+    input than the chain before, which is not gone on with: how far it is says nothing about this one.
+    """
+    if start.after:
+        return run.status is RunStatus.SUCCEEDED or _checkpoint(run).chain != start.chain
     return run.status is RunStatus.SUCCEEDED and run.started_by != _BY_IMPORT
 
 
-def _begun(run: CalculationRun, before: CalculationRun | None) -> CalculationRun:
-    """Return the run as it begins: an import that is published again asks for it again under the same ID."""
+def _begun(run: CalculationRun, before: CalculationRun | None, start: Progress, now: datetime) -> CalculationRun:
+    """Return the run as an execution begins: an import that is published again asks for it again under the same ID."""
     going_on = before is not None and before.status in (RunStatus.QUEUED, RunStatus.RUNNING)
     started_at = before.started_at if before and going_on else run.started_at
-    return replace(run, status=RunStatus.RUNNING, started_at=started_at)
+    checkpoint = json.dumps(start.as_json())
+    return replace(run, status=RunStatus.RUNNING, started_at=started_at, progress_at=now, checkpoint=checkpoint)
 
 
 def _tell_differing(context: IncentiveContext, run: CalculationRun) -> None:

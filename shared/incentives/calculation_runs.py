@@ -45,6 +45,10 @@ class CalculationRun:
     failure: str = ""
     queued_at: datetime | None = None
     """When its message was decided to be sent, the last time; None for a run that an import asked for."""
+    progress_at: datetime | None = None
+    """When an execution last began or finished a part of it."""
+    checkpoint: str = ""
+    """How far it is (`Progress` as JSON): where the next execution goes on. Empty before the first one."""
     etag: str = field(default="", compare=False)
 
     @property
@@ -61,18 +65,19 @@ class CalculationRunStore:
         self._table = table
         self._tenant = tenant
 
-    def put(self, run: CalculationRun) -> None:
+    def put(self, run: CalculationRun) -> CalculationRun:
         """Write a run, whatever stands there."""
-        self._table.put(self._tenant, newest_first(run.run_id), _values(run))
+        return replace(run, etag=self._table.put(self._tenant, newest_first(run.run_id), _values(run)))
 
     def save(self, run: CalculationRun) -> CalculationRun:
         """Write a run over the version that it was read as. RowChanged when somebody was faster."""
         row = Row(self._tenant, newest_first(run.run_id), {}, run.etag)
         return replace(run, etag=self._table.replace(row, _values(run)))
 
-    def queued(self) -> Iterator[CalculationRun]:
-        """Yield the runs that no worker has begun."""
-        return (_run(row) for row in self._table.query(self._tenant, equal={"status": RunStatus.QUEUED.value}))
+    def unfinished(self) -> Iterator[CalculationRun]:
+        """Yield the runs that no worker has begun, and those that have begun and not ended."""
+        for status in (RunStatus.QUEUED, RunStatus.RUNNING):
+            yield from (_run(row) for row in self._table.query(self._tenant, equal={"status": status.value}))
 
     def get(self, run_id: str) -> CalculationRun:
         """Return a run. NotFound."""
@@ -107,16 +112,20 @@ def _values(run: CalculationRun) -> dict[str, Value]:
         "startedAt": to_iso(run.started_at),
         "status": run.status.value,
         "failure": run.failure,
+        "checkpoint": run.checkpoint,
         "differingIds": " ".join(run.differing_ids),
         **{name: int(getattr(run, name)) for name in _COUNTS},
     }
-    instants = {"finishedAt": run.finished_at, "queuedAt": run.queued_at}
+    instants = {"finishedAt": run.finished_at, "queuedAt": run.queued_at, "progressAt": run.progress_at}
     return values | {name: to_iso(instant) for name, instant in instants.items() if instant}
 
 
 def _run(row: Row) -> CalculationRun:
     values = row.values
-    finished, queued = values.get("finishedAt"), values.get("queuedAt")
+
+    def instant(name: str) -> datetime | None:
+        return from_iso(str(values[name])) if name in values else None
+
     counts: dict[str, Any] = {name: values[name] for name in _COUNTS}
     return CalculationRun(
         run_id=str(values["runId"]),
@@ -126,8 +135,10 @@ def _run(row: Row) -> CalculationRun:
         status=RunStatus(str(values["status"])),
         failure=str(values["failure"]),
         differing_ids=tuple(str(values.get("differingIds", "")).split()),
-        finished_at=from_iso(str(finished)) if finished else None,
-        queued_at=from_iso(str(queued)) if queued else None,
+        finished_at=instant("finishedAt"),
+        queued_at=instant("queuedAt"),
+        progress_at=instant("progressAt"),
+        checkpoint=str(values.get("checkpoint", "")),
         etag=row.etag,
         **counts,
     )

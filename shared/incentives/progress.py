@@ -10,6 +10,8 @@ from shared.incentives.calculation import Calculation
 from shared.incentives.comparison import Comparison
 from shared.incentives.compute import Computed
 
+_ITS_OWN = ("after", "chain", "found_anew")
+"""Fields of the progress that a run has not."""
 _NAMED = 50
 """IDs that are kept of what differs; the count is always whole."""
 
@@ -19,6 +21,8 @@ class Progress:
     """Counts as `CalculationRun` has them, of all ranges of calculation IDs up to `after`."""
 
     after: str = ""
+    chain: str = ""
+    """Names one way through the period from its beginning: a run that begins again leaves the chain before behind."""
     created: int = 0
     replaced: int = 0
     unchanged: int = 0
@@ -38,6 +42,7 @@ class Progress:
         differing = sorted(comparison.differing)
         return Progress(
             after=after,
+            chain=self.chain,
             created=self.created + created,
             replaced=self.replaced + len(changed) - created,
             unchanged=self.unchanged + comparison.unchanged,
@@ -56,10 +61,10 @@ class Progress:
     @property
     def counts(self) -> dict[str, Any]:
         """The fields that a run has, too."""
-        return {name: value for name, value in asdict(self).items() if name not in ("after", "found_anew")}
+        return {name: value for name, value in asdict(self).items() if name not in _ITS_OWN}
 
     def as_json(self) -> dict[str, Any]:
-        """Return the progress as a message carries it."""
+        """Return the progress as a message and a run carry it."""
         return asdict(self) | {"differing_ids": list(self.differing_ids)}
 
 

@@ -4,6 +4,7 @@ The tables in memory refuse what Azure would refuse. A list in a row has a bound
 cells (`kernel/long_cells.py`). A table that has no case here fails the last test.
 """
 
+import json
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from shared.incentives.calculation_runs import CalculationRun, CalculationRunSto
 from shared.incentives.calculation_store import CalculationStore
 from shared.incentives.plan import Plan, Tier
 from shared.incentives.plan_versions import PlanVersionStore, rules_of
+from shared.incentives.progress import Progress
 from shared.incentives.untold_decisions import Decision, UntoldDecisions
 from shared.kernel.clock import to_iso
 from shared.kernel.keys import join_key
@@ -236,6 +238,7 @@ def calculation_runs(tables: MemoryTables) -> None:
         differing=10**6,
         differing_ids=(RUN_ID,) * 50,
         failure=TWO_UNITS * 1000,
+        checkpoint=json.dumps(Progress(text(64), RUN_ID, differing_ids=(RUN_ID,) * 50).as_json()),
     )
     store.put(run)
     assert store.get(RUN_ID) == run

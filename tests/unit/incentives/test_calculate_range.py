@@ -5,11 +5,19 @@ from datetime import date, timedelta
 import pytest
 
 from shared.incentives import sorted_sellers, windows
+from shared.incentives.calculate_period import (
+    QUEUED_AGAIN_AFTER,
+    give_up_calculation,
+    handle_calculation_message,
+    watch_calculations,
+)
 from shared.incentives.calculate_range import MOST_TIME
 from shared.incentives.calculation import State
 from shared.incentives.calculation_id import range_of_employee
-from shared.incentives.context import Seller
+from shared.incentives.context import CALCULATION_QUEUE, Seller
 from shared.incentives.sorted_sellers import SortedSellers
+from shared.kernel.errors import DataRefused
+from shared.kernel.message import new_message, parse_message
 from tests.unit.incentives.world import PERIOD, Killed, World, sold
 
 EMPLOYEES = [f"H{number}" for number in range(12)]
@@ -118,9 +126,6 @@ def test_sales_that_change_between_two_executions_are_calculated_by_whoever_they
 
 def test_an_import_that_asks_again_while_its_run_is_half_done_begins_at_the_beginning(world: World) -> None:
     """Both have the ID of the import run; how far one of them is says nothing about the other."""
-    from shared.incentives.calculate_period import handle_calculation_message
-    from shared.kernel.message import new_message
-
     data = {"period": PERIOD, "runId": "01941f29-7c00-7000-8000-000000000001"}
 
     def publish() -> None:
@@ -184,6 +189,110 @@ def test_a_worker_killed_anywhere_in_the_chain_leaves_the_same_result(world: Wor
     assert world.amounts() == {**expected(world), withdrawn: (0, State.DRAFT)}
     run = world.context.runs.get(run_id)
     assert (run.status, run.net_minor) == ("Succeeded", sum(net for net, _ in expected(world).values()))
+
+
+@pytest.mark.parametrize("victim", range(1, 80, 3))
+def test_a_chain_whose_message_is_lost_anywhere_goes_on_from_its_checkpoint(world: World, victim: int) -> None:
+    """The worker dies and the queue loses its message: a quarter of an hour later the run is taken up."""
+    world.calculate()
+    world.sell(by_range(*EMPLOYEES)[8], sold(66_600))
+    run_id = world.start()
+    operations = 0
+
+    def die_once(operation: str, place: str) -> None:
+        nonlocal operations
+        operations += 1
+        if (operation, place) == ("transact", "Calculations"):
+            world.now += MOST_TIME
+        if operations == victim:
+            raise Killed
+
+    world.hook = die_once
+    executions = 0
+    for _ in range(3):
+        while world.deliver(lost=True):
+            executions += 1
+        world.hook = lambda _operation, _place: None
+        world.now += QUEUED_AGAIN_AFTER
+        watch_calculations(world.context)
+    assert world.amounts() == expected(world)
+    run = world.context.runs.get(run_id)
+    assert (run.status, run.net_minor) == ("Succeeded", sum(net for net, _ in expected(world).values()))
+    assert executions <= 8, "what was done before the message was lost is not done again"
+
+
+def test_a_chain_that_goes_on_is_left_alone_and_one_that_stands_still_is_queued_under_another_id(world: World) -> None:
+    """A broker that drops repeats for 20 minutes would drop the same ID."""
+    run_id = world.start()
+    slow(world)
+    world.deliver()
+    assert watch_calculations(world.context) == []
+    lost = world.queues.take(CALCULATION_QUEUE)
+    assert lost is not None
+    world.now += QUEUED_AGAIN_AFTER
+    assert watch_calculations(world.context) == [run_id]
+    assert watch_calculations(world.context) == []
+    again = world.queues.take(CALCULATION_QUEUE)
+    assert again is not None
+    first, second = parse_message(lost), parse_message(again)
+    assert second.data == first.data
+    assert second.id != first.id
+
+
+def test_both_the_message_that_was_thought_lost_and_the_one_in_its_place_come_to_the_same_result_once(
+    world: World,
+) -> None:
+    run_id = world.start()
+    slow(world)
+    world.deliver()
+    world.now += QUEUED_AGAIN_AFTER
+    watch_calculations(world.context)
+    while world.deliver():
+        pass
+    assert world.amounts() == expected(world)
+    assert world.context.runs.get(run_id).status == "Succeeded"
+    assert len({one.id for one in world.queues.messages("notifications")}) == 1
+
+
+@pytest.mark.parametrize("place", [0, 5, 11])
+@pytest.mark.parametrize("lost", [0, 1], ids=["the chain before is lost", "the chain since is lost"])
+def test_an_import_that_asked_again_is_calculated_whole_whichever_message_is_lost(
+    world: World, place: int, lost: int
+) -> None:
+    """Two chains under one ID: that one of them came to the end says nothing of the ranges of the other."""
+    data = {"period": PERIOD, "runId": "01941f29-7c00-7000-8000-000000000001"}
+    slow(world)
+    for cents in (50_000, 99_900):
+        world.sell(by_range(*EMPLOYEES)[place], sold(cents))
+        message = new_message(
+            message_id="m", message_type="calculation.requested", tenant="default", now=world.now, data=data
+        )
+        handle_calculation_message(world.context, message)
+    messages = [world.queues.take(CALCULATION_QUEUE) for _ in range(2)]
+    kept = messages[1 - lost]
+    assert kept is not None
+    world.queues.put_back(CALCULATION_QUEUE, kept)
+    for _ in range(2):
+        while world.deliver():
+            pass
+        world.now += QUEUED_AGAIN_AFTER
+        watch_calculations(world.context)
+    assert world.amounts() == expected(world)
+    assert world.context.runs.get(data["runId"]).status == "Succeeded"
+
+
+def test_giving_up_the_message_of_a_chain_that_was_left_behind_fails_nothing(world: World) -> None:
+    data = {"period": PERIOD, "runId": "01941f29-7c00-7000-8000-000000000001"}
+    slow(world)
+    for _ in range(2):
+        message = new_message(
+            message_id="m", message_type="calculation.requested", tenant="default", now=world.now, data=data
+        )
+        handle_calculation_message(world.context, message)
+    old = world.queues.take(CALCULATION_QUEUE)
+    assert old is not None
+    give_up_calculation(world.context, parse_message(old), DataRefused("it crashed"))
+    assert world.context.runs.get(data["runId"]).status == "Running"
 
 
 def test_sellers_come_in_the_order_of_their_calculations_from_however_many_files() -> None:

@@ -171,8 +171,8 @@ class World:
         self.now += timedelta(seconds=1)
         return start_calculation(self.context, PERIOD, "admin")
 
-    def deliver(self) -> bool:
-        """Let a worker handle one due message; False when none is due. A killed worker's message comes back."""
+    def deliver(self, *, lost: bool = False) -> bool:
+        """Let a worker handle one due message; False when none is due. A killed worker's comes back, or is lost."""
         text = self.queues.take(CALCULATION_QUEUE)
         if text is None:
             return False
@@ -183,7 +183,8 @@ class World:
             except Busy as error:
                 self.queues.send(CALCULATION_QUEUE, message, delay=error.retry_after)
         except Killed:
-            self.queues.put_back(CALCULATION_QUEUE, text)
+            if not lost:
+                self.queues.put_back(CALCULATION_QUEUE, text)
         return True
 
     def calculate(self) -> CalculationRun:
