@@ -38,6 +38,7 @@ def watch_imports(hub: Hub, _given: str) -> None:
     from shared.incentives.calculate_period import watch_calculations
     from shared.incentives.tell_decisions import tell_what_was_decided
     from shared.sales.employees import resume_mappings
+    from shared.sales.waiting import look_at_waiting_runs
     from shared.sales.watchdog import watch_imports
 
     with ExitStack() as each:
@@ -45,6 +46,7 @@ def watch_imports(hub: Hub, _given: str) -> None:
         each.callback(lambda: tell_what_was_decided(hub.incentives))
         each.callback(lambda: resume_mappings(hub.sales))
         each.callback(lambda: hub.dead_letters.finish_resubmissions())
+        each.callback(lambda: look_at_waiting_runs(hub.sales))
         each.callback(lambda: watch_imports(hub.sales))
 
 

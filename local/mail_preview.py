@@ -52,6 +52,7 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
         "amount": "512345.67",
         "currency": "EUR",
         "runId": "0194a6c2-5c1e-7c3a-9f5e-2d7b8a90c222",
+        "fileName": "S014_2025-01-15.jsonl",
     },
 }
 

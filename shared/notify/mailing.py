@@ -211,7 +211,8 @@ def _pay_values(fact: PayFact) -> dict[str, object]:
 
 def _import_values(data: Mapping[str, Any]) -> dict[str, object]:
     names = ("date", "status", "recordsRead", "staged", "rejected", "held", "runId", "currency")
-    return {name: data.get(name, "") for name in names} | {"amount": data.get("stagedAmount", "0.00")}
+    more = {"amount": data.get("stagedAmount", "0.00"), "fileName": data.get("fileName") or ""}
+    return {name: data.get(name, "") for name in names} | more
 
 
 def _export_values(data: Mapping[str, Any]) -> dict[str, object]:

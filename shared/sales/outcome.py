@@ -144,7 +144,7 @@ def ask_for_confirmation(context: ImportContext, run: ImportRun, drops: tuple[Dr
     _log.warning("import %s of %s lets %d stores drop: confirm it", run.run_id, run.day, len(drops), extra=extra)
     _notify(context, waiting, "import.needs_confirmation", RunStatus.NEEDS_CONFIRMATION, distinct=f"-{what}")
     try:
-        context.runs.save(waiting)
+        context.runs.save_waiting(waiting)
     except RowChanged:
         raise Busy(f"import run {run.run_id} is being changed by others", retry_after=spread(1.0)) from None
 
@@ -167,8 +167,24 @@ def ask_for_calculation(context: ImportContext, run: ImportRun) -> None:
 
 
 def supersede_run(context: ImportContext, run: ImportRun) -> None:
-    """End a run whose stores all have newer data."""
+    """End a run whose stores all have newer data, and tell so where somebody counts on it.
+
+    Somebody sent a file, and somebody was asked to confirm a run. A pull that a later pull overtook stays silent: the
+    day has what the ERP said last, nobody did anything for this one, and the later one is told of.
+    """
+    if run.file_name or run.status is RunStatus.NEEDS_CONFIRMATION or run.confirmed_by:
+        _notify(context, run, "import.superseded", RunStatus.SUPERSEDED)
     change_run(context, run, status=RunStatus.SUPERSEDED, finished_at=context.clock())
+
+
+def supersede_waiting_run(context: ImportContext, run: ImportRun) -> bool:
+    """End a run that waits for confirmation, as `supersede_run`; False when it was confirmed meanwhile."""
+    _notify(context, run, "import.superseded", RunStatus.SUPERSEDED)
+    try:
+        context.runs.save(replace(run, status=RunStatus.SUPERSEDED, finished_at=context.clock()))
+    except RowChanged:
+        return False
+    return True
 
 
 def fail_run(context: ImportContext, run_id: str, error: HubError) -> None:

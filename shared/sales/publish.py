@@ -99,18 +99,17 @@ def _let_it_count(context: ImportContext, staged: StagedRun) -> bool:
     """Write which transactions the run holds, and let it count; False when that waits for confirmation."""
 
     def check(before: DayOfSnapshots, after: DayOfSnapshots) -> None:
-        drops = _drops(context, staged.run, before, after)
-        unconfirmed = [one for one in drops if context.rules.drops.needs_confirmation(one)]
-        if unconfirmed and not (staged.run.confirmed_by and set(drops) <= set(staged.run.drops)):
+        drops = drops_of(context, staged.run, before, after)
+        if must_be_confirmed(context, drops) and not (staged.run.confirmed_by and set(drops) <= set(staged.run.drops)):
             raise Unconfirmed(drops)
         if drops and not staged.run.confirmed_by and drops != staged.run.drops:
             # Before it counts: whoever does this again finds no difference any more.
             staged.run = change_run(context, staged.run, drops=drops)
 
-    found = _by_store(staged)
+    found = found_by_store(staged)
     try:
         context.snapshots.write_digests(staged.run, staged.digests())
-        context.snapshots.promote(staged.run, _scope(staged, found), found, check)
+        context.snapshots.promote(staged.run, scope_of(staged, found), found, check)
     except Unconfirmed as error:
         ask_for_confirmation(context, staged.run, error.drops)
         return False
@@ -120,7 +119,12 @@ def _let_it_count(context: ImportContext, staged: StagedRun) -> bool:
     return True
 
 
-def _drops(context: ImportContext, run: ImportRun, before: DayOfSnapshots, after: DayOfSnapshots) -> tuple[Drop, ...]:
+def must_be_confirmed(context: ImportContext, drops: Sequence[Drop]) -> bool:
+    """Tell whether a person has to confirm what drops."""
+    return any(context.rules.drops.needs_confirmation(one) for one in drops)
+
+
+def drops_of(context: ImportContext, run: ImportRun, before: DayOfSnapshots, after: DayOfSnapshots) -> tuple[Drop, ...]:
     """Return what drops by a run that takes stores over, the day as a whole included."""
     counted, counts = before.found(), after.found()
     taken: dict[str, tuple[Tally, bool]] = {}
@@ -186,7 +190,7 @@ def _as_it_came(sale: Sale) -> dict[str, Any]:
     }
 
 
-def _scope(staged: StagedRun, found: Sequence[str] | dict[str, Tally]) -> tuple[str, ...]:
+def scope_of(staged: StagedRun, found: Sequence[str] | dict[str, Tally]) -> tuple[str, ...]:
     """Return the stores that a run speaks for: a file for those it names, the ERP for what it was asked for."""
     if staged.run.store_id:
         return (staged.run.store_id,)
@@ -195,7 +199,8 @@ def _scope(staged: StagedRun, found: Sequence[str] | dict[str, Tally]) -> tuple[
     return (ALL_STORES,)
 
 
-def _by_store(staged: StagedRun) -> dict[str, Tally]:
+def found_by_store(staged: StagedRun) -> dict[str, Tally]:
+    """Return what a run has of each store."""
     found: dict[str, Tally] = {}
     for (_, store), tally in staged.sales.items():
         found.setdefault(store, Tally()).take_in(tally)

@@ -3,10 +3,12 @@
 Table ImportRuns: partition tenant, row key newest-first time + run ID, so that the log is a range scan and a run
 is a point read. The row `~sequence` beside them numbers the runs of a tenant and keeps from when the data of the last
 pull is: of two runs over the same sales, the one with the higher `Version` counts (INC-07).
+A row `~waiting|run ID` stands for each run that waits for confirmation, however old it is.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -16,13 +18,16 @@ from shared.kernel.clock import from_iso, to_iso
 from shared.kernel.contention import Contention
 from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import key_if_any, newest_first
+from shared.kernel.keys import end_of_prefix, join_key
 from shared.kernel.long_cells import long_cells, read_long_cells
-from shared.kernel.table import Insert, Page, Replace, Row, RowChanged, RowExists, Table, Value
+from shared.kernel.table import Insert, Page, Put, Replace, Row, RowChanged, RowExists, Table, Value
 from shared.sales.drops import Drop
 from shared.sales.models import RejectReason
 
 _SEQUENCE = "~sequence"
 """Sorts after every run key (they begin with a hexadecimal digit)."""
+_WAITING = "~waiting"
+"""Sorts after `_SEQUENCE`."""
 
 
 class RunStatus(StrEnum):
@@ -204,6 +209,25 @@ class RunStore:
         """Write a run over the version that it was read as. RowChanged when somebody was faster."""
         row = Row(self._tenant, newest_first(run.run_id), {}, run.etag)
         return replace(run, etag=self._table.replace(row, run.values()))
+
+    def save_waiting(self, run: ImportRun) -> None:
+        """Write a run that now waits for confirmation, as `save`."""
+        operations = (
+            Replace(newest_first(run.run_id), run.values(), run.etag),
+            Put(join_key(_WAITING, run.run_id), {"runId": run.run_id}),
+        )
+        self._table.transact(self._tenant, operations)
+
+    def waiting(self) -> Iterator[ImportRun]:
+        """Yield the runs that wait for confirmation, the oldest first; forget those that wait no longer."""
+        prefix = join_key(_WAITING, "")
+        for row in self._table.query(self._tenant, key_from=prefix, key_before=end_of_prefix(prefix)):
+            run = self.find(str(row.values["runId"]))
+            if run and run.status is RunStatus.NEEDS_CONFIRMATION:
+                yield run
+                continue
+            with suppress(RowChanged):  # it waits again
+                self._table.delete(self._tenant, row.key, row.etag)
 
     def page(self, size: int, position: str | None, equal: Mapping[str, str | int | bool]) -> Page:
         """Return a page of the log, newest first; `runs_of` reads its rows."""

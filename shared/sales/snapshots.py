@@ -202,6 +202,14 @@ class SnapshotStore:
                 continue
             return
 
+    def would_count(
+        self, run: ImportRun, stores: tuple[str, ...], found: Mapping[str, Tally]
+    ) -> tuple[DayOfSnapshots, DayOfSnapshots] | None:
+        """Return the day before and after `promote`; None when newer data counts for all of its stores."""
+        day = self.of_day(run.day)
+        new = _promoted(day, run, stores, found)
+        return (day, day.with_run(new)) if new else None
+
     def note_displaced(self, run: ImportRun, displaced: set[str], *, keep: bool) -> None:
         """Write the runs that lose sales to a run on its snapshots: before they are looked at again with the noted
         ones kept, afterwards without.

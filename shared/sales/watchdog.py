@@ -28,7 +28,7 @@ def watch_imports(context: ImportContext) -> list[str]:
     taken_up: list[str] = []
     for run in runs:
         if run.status is RunStatus.NEEDS_CONFIRMATION:
-            continue  # it waits for a person, not for us
+            continue  # it waits for a person, or for newer data: see `look_at_waiting_runs`
         if not run.status.final and _stalled(context, run, now):
             resume_run(context, change_run(context, run, progress_at=now))
             taken_up.append(run.run_id)

@@ -9,7 +9,7 @@ from shared.sales.employees import map_employees
 from shared.sales.files import import_file
 from shared.sales.runs import RunStatus, Trigger
 from shared.sales.start import StartRequest, start_import
-from tests.unit.sales.world import DAY, Once, World
+from tests.unit.sales.world import DAY, Killed, Once, World
 
 EARLY, LATE = f"S9_{DAY}.jsonl", f"S9_{DAY}_corrected.jsonl"
 
@@ -34,6 +34,11 @@ def take_in(world: World, name: str) -> str:
     return run_id
 
 
+def told_of_superseded(world: World) -> list[tuple[object, object, object]]:
+    found = (one.data for one in world.queues.messages("notifications") if one.type == "import.superseded")
+    return [(data["runId"], data["fileName"], data["status"]) for data in found]
+
+
 def test_a_file_that_is_told_of_late_does_not_win_over_its_correction(world: World) -> None:
     world.push(EARLY, ("F1", "E9", "1000.00", "S9"))
     world.now += timedelta(seconds=10)
@@ -42,6 +47,42 @@ def test_a_file_that_is_told_of_late_does_not_win_over_its_correction(world: Wor
     late = take_in(world, EARLY)
     assert world.metrics() == {"H9": (10000, 1, 1)}
     assert world.context.runs.get(late).status is RunStatus.SUPERSEDED
+    assert told_of_superseded(world) == [(late, EARLY, "Superseded")]
+
+
+@pytest.mark.parametrize("victim", range(1, 60, 2))
+def test_a_file_that_comes_too_late_is_told_of_under_one_id_wherever_its_worker_dies(world: World, victim: int) -> None:
+    world.push(EARLY, ("F1", "E9", "1000.00", "S9"))
+    world.now += timedelta(seconds=10)
+    world.push(LATE, ("F1", "E9", "100.00", "S9"))
+    take_in(world, LATE)
+    late = import_file(world.context, EARLY)
+    left = victim
+
+    def die_once(_operation: str, _place: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    world.hook = die_once
+    while world.deliver():
+        pass
+    world.work()
+    assert set(told_of_superseded(world)) == {(late, EARLY, "Superseded")}
+    assert len({one.id for one in world.queues.messages("notifications") if one.type == "import.superseded"}) == 1
+
+
+def test_a_pull_that_a_later_pull_overtook_ends_silently(world: World) -> None:
+    world.erp.sell(DAY, "T1", "E1", "10.00")
+    first = start_import(world.context, StartRequest(DAY, Trigger.TIMER, "timer"))
+    held = world.queues.take("import-slices")
+    assert held
+    pull(world)
+    world.queues.put_back("import-slices", held)
+    world.work()
+    assert world.context.runs.get(first).status is RunStatus.SUPERSEDED
+    assert told_of_superseded(world) == []
 
 
 def test_files_that_wait_together_count_by_age_whoever_is_worked_on_first(world: World) -> None:

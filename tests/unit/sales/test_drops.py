@@ -1,5 +1,6 @@
 """INC-05, INC-09: a run counts for what it has evidence for, and what drops is told and confirmed."""
 
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from shared.sales.files import import_file
 from shared.sales.queries import show_run
 from shared.sales.runs import ImportRun, RunStatus, Trigger
 from shared.sales.start import StartRequest, start_import
+from shared.sales.waiting import look_at_waiting_runs
 from shared.sales.watchdog import watch_imports
 from tests.unit.sales.world import DAY, Killed, World
 
@@ -148,6 +150,76 @@ def test_a_waiting_run_has_no_effect_once_newer_data_counts(world: World) -> Non
     confirm_import(world.context, waiting.run_id, "ada")
     world.work()
     assert world.context.runs.get(waiting.run_id).status is RunStatus.SUPERSEDED
+    assert world.metrics() == {"H1": (1200, 12, 12)}
+
+
+def test_a_waiting_run_ends_by_itself_once_newer_data_counts_however_long_it_waited(world: World) -> None:
+    sell(world, 12)
+    pull(world)
+    kept = dict(world.erp.days[DAY])
+    world.erp.days[DAY].clear()
+    waiting = pull(world)
+    assert look_at_waiting_runs(world.context) == []
+    world.now += timedelta(days=40)  # the log is not read that far back
+    world.erp.days[DAY] = kept
+    pull(world)
+    assert look_at_waiting_runs(world.context) == [waiting.run_id]
+    assert look_at_waiting_runs(world.context) == []
+    world.work()
+    assert world.context.runs.get(waiting.run_id).status is RunStatus.SUPERSEDED
+    assert [one["runId"] for one in told(world, "import.superseded")] == [waiting.run_id]
+    assert world.metrics() == {"H1": (1200, 12, 12)}
+    with pytest.raises(Conflict, match="waits for no confirmation"):
+        confirm_import(world.context, waiting.run_id, "ada")
+
+
+def test_newer_data_of_another_store_leaves_a_run_waiting(world: World) -> None:
+    sell(world, 12)
+    pull(world)
+    world.erp.days[DAY].clear()
+    waiting = pull(world)
+    push(world, FILE, ("F1", "E9", "9.00", "S9"))
+    assert look_at_waiting_runs(world.context) == []
+    assert world.context.runs.get(waiting.run_id).status is RunStatus.NEEDS_CONFIRMATION
+
+
+def test_a_file_counts_for_the_rest_once_newer_data_has_taken_the_place_of_what_dropped(world: World) -> None:
+    push(world, FILE, *((f"F{number}", "E9", "1.00", "S9") for number in range(20)))
+    both = f"both_{DAY}.jsonl"
+    waiting = push(world, both, ("F1", "E9", "1.00", "S9"), ("G1", "E1", "5.00", "S1"))
+    assert waiting.status is RunStatus.NEEDS_CONFIRMATION
+    push(world, f"S9_{DAY}_2.jsonl", *((f"F{number}", "E9", "2.00", "S9") for number in range(20)))
+    assert look_at_waiting_runs(world.context) == [waiting.run_id]
+    world.work()
+    assert world.context.runs.get(waiting.run_id).status is RunStatus.SUCCEEDED
+    assert world.metrics() == {"H1": (500, 1, 1), "H9": (4000, 20, 20)}
+    assert look_at_waiting_runs(world.context) == []
+
+
+@pytest.mark.parametrize("victim", range(1, 16))
+def test_a_look_at_what_waits_that_dies_anywhere_is_finished_by_the_next(world: World, victim: int) -> None:
+    sell(world, 12)
+    pull(world)
+    kept = dict(world.erp.days[DAY])
+    world.erp.days[DAY].clear()
+    waiting = pull(world)
+    world.erp.days[DAY] = kept
+    pull(world)
+    left = victim
+
+    def die_once(_operation: str, _place: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    world.hook = die_once
+    for _ in range(2):
+        with suppress(Killed):
+            look_at_waiting_runs(world.context)
+    world.work()
+    assert world.context.runs.get(waiting.run_id).status is RunStatus.SUPERSEDED
+    assert {one["runId"] for one in told(world, "import.superseded")} == {waiting.run_id}
     assert world.metrics() == {"H1": (1200, 12, 12)}
 
 
