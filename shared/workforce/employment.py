@@ -12,10 +12,11 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from shared.kernel.clock import business_day
-from shared.workforce.facts import ABSENT, Fact, Facts, FieldValue, timeline
+from shared.workforce.facts import ABSENT, SHOWN, Fact, Facts, FieldValue, timeline
 
 _CARRIED_OUT_WITHIN = timedelta(days=7)
 """Of an announced last day, HR or a full sync says that somebody has left; otherwise nothing came of it."""
+_A_DAY = timedelta(days=1)
 _CORRECTED_BY = timedelta(days=31)
 """At most, a hire date moves ahead because it was wrong; by more, because somebody was hired again."""
 
@@ -59,15 +60,36 @@ class Spell:
 def status_rows(facts: Facts) -> list[Fact]:
     """Return the statuses that count, each from its day until that of the next one.
 
-    Whoever is told to have left on a day was not there afterwards, whatever had been said of the days until then.
+    Whoever is told to have left on a day was not there afterwards, whatever had been said of the days until then. Whose
+    announced last day was taken back before it was over has not left.
     """
     rows: list[Fact] = []
-    for row in timeline(facts.get("status", ())):
+    for row in timeline(one for one in facts.get("status", ()) if not _is_taken_back(facts, one)):
         left = rows[-1] if rows and status_of(rows[-1].value) is Status.TERMINATED else None
         if left and row.stated < left.stated and row.since <= left.stated:
             continue
         rows.append(row)
     return rows
+
+
+def _is_taken_back(facts: Facts, left: Fact) -> bool:
+    """Tell whether an event said last, before an announced last day was over, that there is none."""
+    if status_of(left.value) is not Status.TERMINATED:
+        return False
+    said = [one for one in _last_days_said(facts) if left.stated <= one.stated < left.since + _A_DAY]
+    announced = any((one.stated, one.source) == (left.stated, left.source) for one in said)
+    return announced and _takes_back(facts, said[-1])
+
+
+def _takes_back(facts: Facts, said: Fact) -> bool:
+    """Tell whether a statement takes a last day back, and nothing else.
+
+    A full sync that shows none takes none back: some HR systems never show it. Of an event that gives a status, too,
+    that says what is meant: somebody is hired again, or stays.
+    """
+    if said.value is not None or said.source == SHOWN:
+        return False
+    return not any((one.stated, one.source) == (said.stated, said.source) for one in facts.get("status", ()))
 
 
 def status_at(facts: Facts, instant: datetime) -> Status:
@@ -81,7 +103,7 @@ def spells(facts: Facts, zone: ZoneInfo) -> list[Spell]:
 
     A spell begins on its hire date, without one on the day from which on HR says that they are employed. It ends on the
     termination date, without one on the day on which it was seen that they are gone. Somebody who was on no page for a
-    while, and is listed again with the same hire date, was never gone.
+    while, or whose last day was moved or taken back, and who is listed again with the same hire date, was never gone.
     """
     hired = _days(facts.get("hireDate", ()))
     found: list[Spell] = []
@@ -105,8 +127,8 @@ def _stretches(facts: Facts, zone: ZoneInfo, hired: list[date]) -> list[tuple[Fa
     never_gone = {
         left
         for left, back in pairwise(rows)
-        if left.source == ABSENT
-        and is_employed(back.value)
+        if is_employed(back.value)
+        and (left.source == ABSENT or _is_put_off(facts, zone, left, back))
         and not any(business_day(left.since, zone) < day for day in hired)
     }
     found: list[tuple[Fact | None, Fact | None]] = []
@@ -119,20 +141,39 @@ def _stretches(facts: Facts, zone: ZoneInfo, hired: list[date]) -> list[tuple[Fa
     return found
 
 
+def _is_put_off(facts: Facts, zone: ZoneInfo, left: Fact, back: Fact) -> bool:
+    """Tell whether HR moved or took back a last day after it was stated, and a full sync shows that nobody left."""
+    if back.source != SHOWN:
+        return False
+    since = business_day(back.since, zone)
+    for row in reversed(_last_days_said(facts)):
+        if left.stated < row.stated <= back.stated and (isinstance(row.value, str) or _takes_back(facts, row)):
+            return row.value is None or date.fromisoformat(str(row.value)) >= since
+    return False
+
+
 def _last_day(facts: Facts, zone: ZoneInfo, left: Fact, before: date | None, until: date | None) -> date:
     """Return the last day of a spell: the termination date that was stated last.
 
-    Not one of a spell `before` or `until` which this one lasts at most, and not one that was announced and passed
-    without anybody leaving.
+    Not one of a spell `before` or `until` which this one lasts at most, and not one that was announced and taken back,
+    or passed without anybody leaving.
     """
     seen = business_day(left.since, zone)
     found: date | None = None
-    for row in _dated(facts.get("terminationDate", ())):
-        day = date.fromisoformat(str(row.value))
+    for row in _last_days_said(facts):
+        if not isinstance(row.value, str):
+            found = None if row.stated < left.stated and row.source != SHOWN else found
+            continue
+        day = date.fromisoformat(row.value)
         carried_out = seen <= day + _CARRIED_OUT_WITHIN or business_day(row.stated, zone) > day
         if carried_out and not (before and day <= before) and not (until and day >= until):
             found = day
     return found or seen
+
+
+def _last_days_said(facts: Facts) -> list[Fact]:
+    """Return what was stated of the last day, one after the other: who repeats a day says that it was carried out."""
+    return sorted(facts.get("terminationDate", ()), key=lambda fact: fact.order)
 
 
 def _hire_date(hired: list[date], after: date | None, until: date | None) -> date | None:

@@ -18,7 +18,7 @@ from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.message import send_message
 from shared.kernel.table import RowChanged
 from shared.workforce.context import HR_QUEUE, NOTIFICATION_QUEUE, WorkforceContext
-from shared.workforce.employment import Status
+from shared.workforce.employment import Status, status_of
 from shared.workforce.erp_ids import ErpIdClaim, claims_of
 from shared.workforce.facts import ABSENT, SHOWN, Fact, Facts, FieldValue, value_at
 from shared.workforce.hr_pages import HrPage, Snapshot, fetch_page
@@ -126,6 +126,9 @@ def _learn_shown(person: Person, snapshot: Snapshot, as_of: datetime, now: datet
     found = ((name, new(holder.assignments.get(name, {}), values)) for name, values in shown.items())
     assignments = {name: facts for name, facts in found if facts}
     facts = new(holder.facts, snapshot.fields)
+    if _shows_that_they_left(facts, snapshot):
+        # Said together with it, although announced before: then it was carried out, however long ago.
+        facts["terminationDate"] = Fact(day_bounds(today, zone)[0], as_of, SHOWN, snapshot.fields["terminationDate"])
     return person.learn(facts, assignments, now) if facts or assignments else person
 
 
@@ -140,6 +143,11 @@ def _newly_shown(context: WorkforceContext, run: SyncRun) -> Iterator[tuple[Pers
         before = person.without(is_new)
         if before != person:
             yield before, person
+
+
+def _shows_that_they_left(facts: Mapping[str, Fact], snapshot: Snapshot) -> bool:
+    left = "status" in facts and status_of(facts["status"].value) is Status.TERMINATED
+    return left and bool(snapshot.fields.get("terminationDate"))
 
 
 def _finish(context: WorkforceContext, run: SyncRun, last_page: HrPage, seen: set[str]) -> None:

@@ -109,6 +109,63 @@ def test_the_last_day_is_that_which_was_told_last(first: str, then: str, last: s
         assert days(world, "2025-01") == [("01", last)]
 
 
+MOVED: dict[str, Callable[[World], bytes]] = {
+    "terminated-again": lambda world: left(world, "2025-01-20", "2025-02-10"),
+    "date-alone": lambda world: told(
+        world, "2025-01-20", "employee.updated", updated("H1", terminationDate="2025-02-10")
+    ),
+}
+
+
+@pytest.mark.parametrize("moved", MOVED)
+def test_a_last_day_that_is_put_off_leaves_no_gap_where_a_sync_shows_that_they_are_there(moved: str) -> None:
+    for order in permutations(range(4)):
+        world = World()
+        events = [hired(world), left(world, "2025-01-15", "2025-01-31"), MOVED[moved](world)]
+
+        def listed(world: World = world) -> None:
+            there = created("H1", status="Active", storeId="S1", hireDate="2024-06-01", terminationDate="2025-02-10")
+            night(world, "2025-02-03", there)
+
+        for number in order:
+            listed() if number == 3 else hear(world, events[number])
+        assert days(world, "2025-02", datetime(2025, 2, 4, tzinfo=UTC))[0][0] == "01"
+        night(world, "2025-02-11")
+        assert days(world, "2025-02") == [("01", "10")]
+
+
+def test_a_last_day_that_is_taken_back_by_itself_never_was() -> None:
+    back = updated("H1", terminationDate=None)
+    for order in permutations(range(3)):
+        world = World()
+        events = [hired(world), left(world, "2025-01-15", "2025-01-31")]
+        events.append(told(world, "2025-01-20", "employee.updated", back))
+        hear(world, *(events[number] for number in order))
+        assert days(world, "2025-02") == [("01", "28")]
+    # Whoever leaves without notice soon after the day that was taken back was there until then.
+    night(world, "2025-02-04")
+    assert days(world, "2025-02") == [("01", "04")]
+
+
+def test_who_is_to_come_back_has_left_all_the_same() -> None:
+    again = updated("H1", "2025-02-03", status="Active", hireDate="2025-02-03", terminationDate=None)
+    for order in permutations(range(3)):
+        world = World()
+        events = [hired(world), left(world, "2025-01-15", "2025-01-20")]
+        events.append(told(world, "2025-01-18", "employee.updated", again))
+        hear(world, *(events[number] for number in order))
+        assert [days(world, period) for period in ("2025-01", "2025-02")] == [[("01", "20")], [("03", "28")]]
+
+
+def test_a_last_day_that_a_sync_shows_together_with_the_leaving_counts_however_long_ago_it_is() -> None:
+    world = World()
+    hear(world, hired(world))
+    shown = {"storeId": "S1", "hireDate": "2024-06-01", "terminationDate": "2025-01-10"}
+    night(world, "2025-01-05", created("H1", status="Active", **shown))
+    night(world, "2025-01-25", created("H1", status="Terminated", **shown))
+    assert days(world, "2025-01") == [("01", "10")]
+
+
 def test_a_leaving_that_is_taken_back_never_was() -> None:
     world = World()
     hear(world, hired(world), left(world, "2025-01-15", "2025-01-31"))
