@@ -352,6 +352,53 @@ def test_events_of_the_former_and_the_new_one_come_in_any_order() -> None:
         ]
 
 
+def introduced(world: World, on: str, **fields: str) -> bytes:
+    return told(world, on, "employee.created", OTHER | fields)
+
+
+def test_who_is_announced_under_the_id_of_somebody_still_there_begins_on_their_own_first_day() -> None:
+    ahead = {"hireDate": "2025-02-17"}
+    for effective in ({}, {"effectiveDate": "2025-02-17"}):
+        for order in permutations(range(3)):
+            world = World()
+            events = [
+                hired(world, **FORMER),
+                left(world, "2025-01-05", "2025-01-10"),
+                introduced(world, "2025-01-08", **ahead, **effective),
+            ]
+            hear(world, *(events[number] for number in order))
+            world.now = datetime(2025, 1, 9, tzinfo=UTC)
+            assert world.employee("H1")["first_name"] == "Ada"
+            world.now = datetime(2025, 2, 20, tzinfo=UTC)
+            found = world.employee("H1")
+            assert (found["first_name"], found["email"], found["user_id"]) == ("New", "", "")
+            assert [days(world, period) for period in ("2025-01", "2025-02")] == [[("01", "10")], [("17", "28")]]
+
+
+@pytest.mark.parametrize("by_sync", [True, False], ids=["sync", "event"])
+@pytest.mark.parametrize("told_late", [True, False], ids=["told-late", "never-told"])
+def test_who_gets_an_employee_id_before_the_former_one_is_said_to_have_left_is_another_person(
+    *, by_sync: bool, told_late: bool
+) -> None:
+    world = World()
+    hear(world, hired(world, **FORMER))
+    if by_sync:
+        night(world, "2025-02-03", OTHER | {"hireDate": "2025-02-03", "status": "Active", "assignments": []})
+    else:
+        hear(world, introduced(world, "2025-02-03", hireDate="2025-02-03"))
+    if told_late:
+        hear(world, left(world, "2025-02-04", "2025-01-31"))
+    person = world.context.employees.get("H1")
+    world.now = datetime(2025, 3, 3, tzinfo=UTC)
+    found = world.employee("H1")
+    assert (found["first_name"], found["email"], found["user_id"], found["status"]) == ("New", "", "", "Active")
+    assert [days(world, period) for period in ("2025-01", "2025-03")] == [[("01", "31")], [("01", "31")]]
+    paid = [payee_of(person, parse_period(period), world.now, BERLIN) for period in ("2025-01", "2025-03")]
+    assert [one.first_name for one in paid if one] == ["Ada", "New"]
+    hear(world, left(world, "2025-04-01", "2025-03-20"))
+    assert days(world, "2025-03") == [("01", "20")]
+
+
 @pytest.mark.parametrize(
     "proof",
     [{"email": "Former@home.example"}, {"userId": "former"}, {"hireDate": "2024-06-01"}],
