@@ -41,6 +41,9 @@ def show_sync(hub: Hub, request: ApiRequest) -> ApiResult:
     return ApiResult(summary(hub.workforce.sync_runs.get(request.path("id"))))
 
 
-def list_for_review(hub: Hub, request: ApiRequest) -> ApiResult:  # noqa: ARG001 - an endpoint's signature
-    """List the HR events whose type the hub does not know."""
-    return ApiResult([shown_delivery(one) for one in hub.workforce.deliveries.for_review()])
+def list_for_review(hub: Hub, request: ApiRequest) -> ApiResult:
+    """List the HR events whose type the hub does not know; `pageSize`, `pageToken`."""
+    position = hub.page_tokens.read("hr-events", request.query("pageToken"))
+    found, after = hub.workforce.deliveries.for_review(request.page_size(), position)
+    token = hub.page_tokens.write("hr-events", after)
+    return ApiResult([shown_delivery(one) for one in found], metadata={"nextPageToken": token})

@@ -77,6 +77,8 @@ var issuer = 'https://sts.windows.net/${tenant().tenantId}/'
 
 var platformSettings = {
   AZURE_CLIENT_ID: identityClientId
+  // Whoever asks for / learns nothing of what runs here.
+  AzureWebJobsDisableHomepage: 'true'
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identityClientId
   AzureWebJobsStorage__blobServiceUri: account.properties.primaryEndpoints.blob

@@ -92,6 +92,7 @@ ROUTES: tuple[Route, ...] = (
         "v1/admin/hr-events",
         ADMIN_READERS,
         "HR events of unknown type, kept for review",
+        query=PAGING,
     ),
     Route("StartCalculation", "POST", "v1/admin/calculations/runs", ADMINS, "Calculate a period"),
     Route(

@@ -36,6 +36,7 @@ def whole(calculation: Calculation) -> dict[str, Any]:
         "createdBy": calculation.created_by,
         "calculatedBy": calculation.calculated_by or None,
         "submittedBy": calculation.submitted_by or None,
+        "asOf": to_iso(calculation.as_of) if calculation.as_of else None,
         "breakdown": calculation.breakdown,
         "history": history_json(calculation.history),
     }

@@ -6,6 +6,7 @@ from datetime import timedelta
 from time import monotonic
 
 from shared.kernel.clock import to_iso
+from shared.kernel.contention import Contention
 from shared.kernel.errors import Busy, Conflict, DataRefused, HubError, NotFound
 from shared.kernel.message import Message
 from shared.kernel.table import RowChanged
@@ -93,8 +94,9 @@ def stop_export(context: PayrollContext, export: Export, error: HubError) -> Exp
 def resume_export(context: PayrollContext, export_id: str) -> Export:
     """Let a stopped export go on where it stopped; one whose control totals differed asks payroll again first.
 
-    Conflict when it is finished. One that is running is queued again: that does no harm.
+    Conflict when it is finished; Busy. One that is running is queued again: that does no harm.
     """
+    contention = Contention(f"export {export_id}")
     while True:
         export = context.exports.get(export_id)
         if export.status.final:
@@ -107,6 +109,7 @@ def resume_export(context: PayrollContext, export_id: str) -> Export:
             try:
                 export = context.exports.save(replace(going_on, failure="", failure_code=""))
             except RowChanged:
+                contention.pause()
                 continue
         enqueue_export(context, export)
         return export

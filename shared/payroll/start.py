@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.kernel.contention import Contention
 from shared.kernel.errors import Conflict, FieldProblem
 from shared.kernel.message import send_message
 from shared.kernel.pay_period import PayPeriod, begun_period
@@ -41,9 +42,10 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
     Only what the caller saw is exported; a request that is repeated after its export has ended gives that one.
     Conflict, with the count and the IDs: nothing is approved, something waits for a decision, everything was exported.
     PreconditionRequired, PreconditionFailed: it is not said what was seen, or that is not what is approved.
-    InvalidRequest for a period of another pay calendar, or one that is to come.
+    InvalidRequest for a period of another pay calendar, or one that is to come. Busy when its turn is taken each time.
     """
     period = begun_period(request.period.name, context.rules.pay_calendar, context.clock()).name
+    contention = Contention(f"the next export of {period}")
     while True:
         last = context.exports.last_of(period)
         if last and last.status is ExportStatus.RUNNING:
@@ -80,6 +82,7 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
         if export:
             enqueue_export(context, export)
             return export
+        contention.pause()
 
 
 def enqueue_export(context: PayrollContext, export: Export) -> None:

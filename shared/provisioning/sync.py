@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.kernel.clock import to_iso
+from shared.kernel.contention import Contention
 from shared.kernel.errors import DataRefused, HubError, PartnerRefused
 from shared.kernel.message import Message, send_message
 from shared.kernel.table import RowChanged
@@ -33,8 +34,9 @@ MAX_RESTARTS = 3
 def start_sync(context: SyncContext, started_by: str, *, full: bool = False) -> str:
     """Store a run, queue its first slice, return its ID; while a run is going on, that one's.
 
-    `full`: read everybody, whatever was applied before. A run that makes no progress is queued again.
+    `full`: read everybody, whatever was applied before. A run that makes no progress is queued again. Busy.
     """
+    contention = Contention("the turn of the pull of users")
     while True:
         now, state = context.clock(), context.runs.state()
         if state.run_id:
@@ -49,6 +51,7 @@ def start_sync(context: SyncContext, started_by: str, *, full: bool = False) -> 
         if context.runs.begin(run, state):
             _enqueue(context, run)
             return run.run_id
+        contention.pause()
 
 
 def handle_sync_message(context: SyncContext, message: Message) -> None:

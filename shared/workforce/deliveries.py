@@ -17,6 +17,8 @@ from shared.kernel.keys import end_of_prefix, join_key, split_key
 from shared.kernel.table import Insert, Row, RowChanged, RowExists, Table, Value
 
 BUCKETS = 16
+_MOST_READS = 100
+"""Pages of the table that one page of what is to be reviewed reads."""
 _MAX_CELL = 30_000
 """UTF-16 units, which is what a cell counts, of a body that stands in the row; a longer one becomes a blob."""
 
@@ -91,15 +93,31 @@ class DeliveryStore:
                 if delivery := self.find(split_key(row.key)[1]):
                     yield delivery
 
-    def for_review(self) -> Iterator[Delivery]:
-        """Yield the deliveries whose event type is not known."""
-        prefix = join_key("delivery", "")
-        for bucket in range(BUCKETS):
-            rows = self._table.query(
-                self._bucket(bucket), key_from=prefix, key_before=end_of_prefix(prefix), equal={"review": True}
+    def for_review(self, size: int, position: str | None) -> tuple[list[Delivery], str | None]:
+        """Return up to `size` deliveries whose event type is not known, bucket by bucket, and the position after them.
+
+        They lie among all others, so that a page may be short, or empty, before the end.
+        """
+        bucket, inside = _place(position)
+        prefix, found = join_key("delivery", ""), list[Delivery]()
+        for _ in range(_MOST_READS):
+            page = self._table.page(
+                self._bucket(bucket),
+                size=size - len(found),
+                position=inside,
+                key_from=prefix,
+                key_before=end_of_prefix(prefix),
+                equal={"review": True},
             )
-            for row in rows:
-                yield self._delivery(row)
+            found += map(self._delivery, page.rows)
+            inside = page.next_position
+            if inside is None:
+                bucket += 1
+            if bucket == BUCKETS:
+                return found, None
+            if len(found) == size:
+                break
+        return found, f"{bucket}|{inside or ''}"
 
     def _delivery(self, row: Row) -> Delivery:
         values = row.values
@@ -118,3 +136,9 @@ class DeliveryStore:
 
     def _bucket(self, number: int) -> str:
         return join_key(self._tenant, f"{number:02d}")
+
+
+def _place(position: str | None) -> tuple[int, str | None]:
+    """Return the bucket and the position in it at which a page begins."""
+    bucket, _, inside = (position or "0").partition("|")
+    return int(bucket), inside or None

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.kernel.clock import Clock
+from shared.kernel.contention import Contention
 from shared.kernel.errors import Busy
 from shared.kernel.table import Row, RowChanged, RowExists, Table, Value
-
-_TRIES = 10
 
 
 class LeaseLost(Busy):
@@ -57,10 +56,9 @@ class LeasedRows:
         `is_new` guesses that there is no such row: it saves a read where that is true. `refuse` sees the row before
         it is claimed and raises when it must not be. Busy when others are always faster.
         """
-        found: Row | None = None
-        for number in range(_TRIES):
-            if number or not is_new:
-                found = self._table.get(partition, key)
+        contention = Contention("a lease")
+        found = None if is_new else self._table.get(partition, key)
+        while True:
             if found:
                 refuse(found)
                 if lease_end(found) > self._clock():
@@ -68,7 +66,8 @@ class LeasedRows:
             claimed = self._write(found, partition, key, values, duration)
             if claimed:
                 return claimed
-        raise Busy("many claim the same lease at once", retry_after=1.0)
+            contention.pause()
+            found = self._table.get(partition, key)
 
     def write(self, claim: Claim, values: Mapping[str, Value], until: datetime) -> Claim:
         """Write the cells of a row that is ours and set the lease's end. LeaseLost when it is not ours any more."""

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.resilience.lease import Lease, Leases
-from shared.adapters.resilience.leased_rows import LeaseLost
+from shared.adapters.resilience.leased_rows import LeasedRows, LeaseLost
+from shared.kernel.contention import MOST_TRIES
 from shared.kernel.errors import Busy
 from tests.fakes.tables import MemoryTables
 from tests.unit.adapters.manual_time import CountingHook, ManualTime
@@ -129,3 +130,12 @@ def test_whoever_was_taken_over_learns_it_when_prolonging_and_releases_nothing()
             prolong()
     with pytest.raises(Busy):
         world.leases[0].acquire("x")
+
+
+def test_whoever_is_always_overtaken_at_claiming_pauses_and_ends_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.kernel.contention._LONGEST_PAUSE", 0.0)
+    world = World()
+    monkeypatch.setattr(LeasedRows, "_write", lambda *_arguments: None)
+    with pytest.raises(Busy, match="a lease is being changed by others"):
+        world.leases[0].acquire("x")
+    assert world.hook.total == MOST_TRIES

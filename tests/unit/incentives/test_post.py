@@ -14,8 +14,10 @@ from shared.incentives.calculate_period import give_up_calculation, handle_calcu
 from shared.incentives.calculation import State
 from shared.incentives.inbox import take_in_file
 from shared.incentives.post import Posted, post
+from shared.incentives.queries import whole
+from shared.kernel.clock import to_iso
 from shared.kernel.errors import DataRefused, StorageUnavailable
-from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World, reject, submit
+from tests.unit.incentives.world import ADMIN, APPROVER, PERIOD, World, reject, sold, submit
 
 GOOD: dict[str, Any] = {"id": "X1", "employeeId": "H1", "period": PERIOD, "gross": "12.50", "net": "10.00"}
 HEADER = "id,employeeId,period,gross,net"
@@ -505,6 +507,18 @@ def test_a_file_that_the_host_tells_of_late_does_not_replace_what_was_posted_sin
     write_file(world, "january.csv", ("X1", "9000.00"))
     assert take_in_file(world.context, "january.csv") == 1
     assert world.one("H1").net_minor == 9000_00
+
+
+def test_the_age_of_what_stands_there_is_shown_and_what_was_computed_has_none() -> None:
+    world = a_world()
+    write_file(world, "a.csv", ("X1", "100.00"))
+    take_in_file(world.context, "a.csv")
+    assert [whole(one)["asOf"] for one in world.all()] == [to_iso(world.now)]
+    computed = World()
+    computed.hire("H1")
+    computed.sell("H1", sold(10_000))
+    computed.calculate()
+    assert [whole(one)["asOf"] for one in computed.all()] == [None]
 
 
 def test_what_says_the_same_again_makes_what_stands_there_as_new_as_itself() -> None:

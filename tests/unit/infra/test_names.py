@@ -28,7 +28,12 @@ STORAGE = "modules/storage.bicep"
 SERVICE_BUS = "modules/service-bus.bicep"
 
 AT_ONCE = "AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls"
-OF_THE_HOST = {"ServiceBusConnection__credential", "PYTHON_THREADPOOL_THREAD_COUNT", AT_ONCE}
+OF_THE_HOST = {
+    "ServiceBusConnection__credential",
+    "PYTHON_THREADPOOL_THREAD_COUNT",
+    "AzureWebJobsDisableHomepage",
+    AT_ONCE,
+}
 """Settings that the Functions host or the worker reads, not the hub."""
 NOT_IN_AZURE = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
 """Settings for other places: the collector of whoever chooses TELEMETRY_EXPORTER=otlp."""

@@ -199,6 +199,11 @@ def test_nothing_is_set_that_flex_consumption_forbids() -> None:
             assert not re.search(rf"\b{name}\b", code), (path.name, name)
 
 
+def test_the_start_page_of_the_host_is_off() -> None:
+    """The hub answers for every address but the host's own; / is to say nothing."""
+    assert variable("platformSettings", "modules/function-app.bicep")["AzureWebJobsDisableHomepage"] == "true"
+
+
 def test_no_secret_of_the_hub_is_named_in_a_template() -> None:
     """They come from the vault; not even a parameter may carry one."""
     secrets = {name for name, (_, secret) in setting_fields().items() if secret} - {

@@ -5,10 +5,14 @@ from datetime import timedelta
 import pytest
 
 from shared.incentives.calculation import State
-from shared.kernel.errors import Conflict, InvalidRequest, PreconditionFailed, PreconditionRequired
+from shared.kernel.contention import MOST_TRIES
+from shared.kernel.errors import Busy, Conflict, DataRefused, InvalidRequest, PreconditionFailed, PreconditionRequired
+from shared.kernel.table import RowChanged
 from shared.payroll.approved import Expected
 from shared.payroll.context import EXPORT_QUEUE
 from shared.payroll.export import ControlTotals, ExportStatus, Step
+from shared.payroll.export_store import ExportStore
+from shared.payroll.run import resume_export, stop_export
 from tests.unit.payroll.world import PERIOD, World
 
 
@@ -174,3 +178,28 @@ def test_a_period_that_is_none_of_ours_or_is_to_come_is_not_exported(world: Worl
     with pytest.raises(InvalidRequest, match=reason):
         world.trigger(period=period, force=True)
     assert world.context.exports.of_period(period) == []
+
+
+@pytest.mark.parametrize("what", ["start", "resume"])
+def test_whoever_is_always_overtaken_ends_busy(world: World, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setattr("shared.kernel.contention._LONGEST_PAUSE", 0.0)
+    world.calculation("E1", 100)
+    lost = 0
+
+    def lose(*_arguments: object) -> None:
+        nonlocal lost
+        lost += 1
+        if what == "resume":
+            raise RowChanged
+
+    if what == "start":
+        monkeypatch.setattr(ExportStore, "create", lose)
+        with pytest.raises(Busy, match="the next export of 2025-01 is being changed by others"):
+            world.trigger()
+    else:
+        export = world.trigger()
+        stop_export(world.context, export, DataRefused("look"))
+        monkeypatch.setattr(ExportStore, "save", lose)
+        with pytest.raises(Busy, match="is being changed by others"):
+            resume_export(world.context, export.export_id)
+    assert lost == MOST_TRIES

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from shared.kernel.errors import ContractBroken, MalformedResponse, NotFound, PartnerRefused
+from shared.kernel.errors import Busy, ContractBroken, MalformedResponse, NotFound, PartnerRefused
 from shared.provisioning.attributes import ENTERPRISE_SCHEMA
 from shared.provisioning.context import NOTIFICATION_QUEUE, SYNC_QUEUE
 from shared.provisioning.graph_pages import MAX_LINK, SELECT, fetch_page
 from shared.provisioning.sync import start_sync, summary
-from shared.provisioning.sync_runs import SyncRun, SyncStatus
+from shared.provisioning.sync_runs import SyncRun, SyncRunStore, SyncStatus
 from tests.unit.provisioning.graph_world import BASE_URL, World
 
 
@@ -315,3 +315,11 @@ def test_what_is_no_page_is_retried(answer: Any) -> None:
     world.change = lambda _answer: answer
     with pytest.raises(MalformedResponse):
         fetch_page(world, BASE_URL, "")
+
+
+def test_a_start_that_is_always_overtaken_ends_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.kernel.contention._LONGEST_PAUSE", 0.0)
+    world = World(people=1)
+    monkeypatch.setattr(SyncRunStore, "begin", lambda *_arguments: False)
+    with pytest.raises(Busy, match="the turn of the pull of users is being changed by others"):
+        start_sync(world.context, "somebody")

@@ -80,8 +80,25 @@ def test_an_unknown_event_type_is_kept_for_review() -> None:
     world = World()
     receipt = world.deliver(world.event("employee.promoted", {"employeeId": "H1"}), "d-1")
     assert (receipt.status, receipt.body["received"]) == (202, True)
-    assert [one.delivery_id for one in world.context.deliveries.for_review()] == ["d-1"]
+    found, after = world.context.deliveries.for_review(10, None)
+    assert ([one.delivery_id for one in found], after) == (["d-1"], None)
     assert world.queues.depth("hr-events") == 0
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_what_is_kept_for_review_is_given_page_by_page_whole_and_once(size: int) -> None:
+    world = World()
+    for number in range(40):
+        world.deliver(world.event("employee.promoted", {"employeeId": "H1"}), f"d-{number}")
+        world.deliver(world.event("employee.created", created(f"H{number}")), f"known-{number}")
+    pages, position = [], None
+    while True:
+        found, position = world.context.deliveries.for_review(size, position)
+        pages.append([one.delivery_id for one in found])
+        if position is None:
+            break
+    assert max(map(len, pages)) <= size
+    assert sorted(one for page in pages for one in page) == sorted(f"d-{number}" for number in range(40))
 
 
 @pytest.mark.parametrize(
