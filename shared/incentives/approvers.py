@@ -7,7 +7,7 @@ from typing import NamedTuple
 from shared.incentives.calculation import Calculation, Kind
 from shared.incentives.context import IncentiveContext
 from shared.kernel.errors import Forbidden
-from shared.kernel.identities import Identities, comparable, identities_of
+from shared.kernel.identities import Identities, identities_of
 from shared.kernel.pay_period import parse_period
 
 FEW = 20
@@ -67,7 +67,7 @@ class Approver:
         return self._identities
 
     def _is(self, name: str) -> bool:
-        return comparable(name) in self._known_as().everything
+        return self._known_as().share(identities_of(names=[name]))
 
     def _compare(self, calculation: Calculation) -> "_Compared":
         """Compare the actor with the employee of a calculation."""

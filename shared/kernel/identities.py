@@ -4,12 +4,23 @@ Systems write one identifier in several ways: in capitals, with a blank at the e
 characters, with leading zeros. All of them are one identifier here.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from unicodedata import category, normalize
 
 _INVISIBLE = ("Cc", "Cf")
 """Unicode categories of control and format characters, such as a zero-width space."""
+_IGNORABLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""What else is not shown, such as a variation selector (Unicode, 5.21, Default_Ignorable_Code_Point)."""
+_SCHEME = re.compile(r"^(?:mailto|smtp|sip):\s*")
+"""What directories write in front of an address, in lower case."""
+_NAMED = re.compile(r"[^<>]*<([^<>]+@[^<>]+)>")
+"""An address after the name of whose it is: `Ada Abel <ada@retail.example>` (RFC 5322, 3.4)."""
+_GUEST = re.compile(r"(.+)_([^_@]+)#ext#@.*")
+"""Microsoft Entra's user name of a guest: their address with `_` for `@`. It looks like an address and is none."""
 
 
 def comparable(identifier: object) -> str:
@@ -23,7 +34,7 @@ def comparable(identifier: object) -> str:
     if isinstance(identifier, bool) or not isinstance(identifier, str | int | float):
         return ""
     text = normalize("NFKC", normalize("NFKC", str(identifier)).casefold())
-    text = "".join(one for one in text if category(one) not in _INVISIBLE).strip()
+    text = "".join(one for one in _IGNORABLE.sub("", text) if category(one) not in _INVISIBLE).strip()
     return text.lstrip("0") or "0" if text.isdecimal() else text
 
 
@@ -67,11 +78,26 @@ class Identities:
 def identities_of(
     *, addresses: Iterable[object] = (), numbers: Iterable[object] = (), names: Iterable[object] = ()
 ) -> Identities:
-    """Return identities from identifiers as they come; an address without `@` is taken for a name."""
-    written = _comparable(addresses)
-    mail = frozenset(one for one in written if "@" in one)
-    return Identities(mail, _comparable(numbers), _comparable(names) | (written - mail))
+    """Return identities from identifiers as they come; an address without `@`, or of a guest, is taken for a name."""
+    written = frozenset(map(_bare, _comparable(addresses)))
+    mail = frozenset(one for one in written if "@" in one and "#ext#" not in one)
+    called = frozenset(map(_bare, _comparable(names))) | (written - mail)
+    homes = (found.expand(r"\1@\2") for one in called if (found := _GUEST.fullmatch(one)))
+    return Identities(mail, _comparable(numbers), called | frozenset(map(_bare, homes)))
 
 
 def _comparable(identifiers: Iterable[object]) -> frozenset[str]:
     return frozenset(map(comparable, identifiers)) - {""}
+
+
+def _bare(identifier: str) -> str:
+    """Return an address without what may be written around it, its domain in Unicode; anything else as it is."""
+    if "@" not in identifier:
+        return identifier
+    named = _NAMED.fullmatch(identifier)
+    address = _SCHEME.sub("", named[1] if named else identifier).strip().rstrip(".")
+    mailbox, _, domain = address.rpartition("@")
+    try:
+        return f"{mailbox}@{domain.encode('ascii').decode('idna')}"
+    except UnicodeError:  # in Unicode already, or no domain
+        return address

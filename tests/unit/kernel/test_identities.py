@@ -13,6 +13,7 @@ from shared.kernel.identities import Identities, comparable, identities_of
         ("ada.abel@retail.example\u00a0", "ada.abel@retail.example"),
         ("\u200bada.abel@retail.example\ufeff", "ada.abel@retail.example"),
         ("\uff41\uff44\uff41\uff20retail.example", "ada@retail.example"),
+        ("ada\ufe0f.ab\u034fel@retail.example\u3164", "ada.abel@retail.example"),
         ("STRASSE", "strasse"),
         ("Straße", "strasse"),
         ("Jose\u0301", "josé"),
@@ -38,6 +39,29 @@ def test_an_address_that_is_none_proves_nothing() -> None:
     assert identities_of(addresses=["n/a", "ada@retail.example"]) == Identities(
         addresses=frozenset({"ada@retail.example"}), names=frozenset({"n/a"})
     )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "mailto:jo@m\u00fcller.example",
+        "SMTP:Jo@M\u00fcller.example",
+        "Jo Ng <jo@m\u00fcller.example>",
+        "jo@m\u00fcller.example.",
+        "jo@xn--mller-kva.example",
+    ],
+)
+def test_an_address_is_one_whatever_is_written_around_it(written: str) -> None:
+    plain = identities_of(addresses=["jo@m\u00fcller.example"])
+    assert identities_of(addresses=[written]) == plain
+    assert identities_of(names=[written]).share(plain)
+
+
+@pytest.mark.parametrize("kind", ["addresses", "names"])
+def test_the_user_name_of_a_guest_is_no_address_and_tells_their_own(kind: str) -> None:
+    guest = identities_of(**{kind: ["Ada_Abel_retail.example#EXT#@hub.onmicrosoft.com"]})
+    assert guest.share(identities_of(addresses=["ada_abel@retail.example"]))
+    assert not guest.differ(identities_of(addresses=["eve@retail.example"]))
 
 
 ADA = identities_of(addresses=["ada@retail.example"], numbers=["4711"], names=["user-1"])
