@@ -6,7 +6,7 @@ from shared.incentives.calculation import Calculation, Kind, State
 from shared.incentives.calculation_id import calculation_id
 from shared.incentives.context import IncentiveContext
 from shared.kernel.errors import Conflict, FieldProblem, InvalidRequest
-from shared.kernel.money import amount_text
+from shared.kernel.money import amount_text, parse_amount, to_minor
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,32 @@ def amend(context: IncentiveContext, amended_id: str, correction: Correction, by
     return _store(context, amended, len(amendments) + 1, difference, correction, by)
 
 
+def refuse_outdated(context: IncentiveContext, amendment: Calculation) -> None:
+    """Refuse to approve an amendment to what the sales came to, where they come to something else now. Conflict."""
+    wanted = amendment.breakdown.get("presentNet")
+    if wanted is None:
+        return
+    amended = context.calculations.get(amendment.amends)
+    before = to_minor(parse_amount(str(wanted))) - amendment.net_minor
+    present = _present(amended) or amount_text(before)
+    if present != wanted:
+        raise Conflict(
+            f"amendment {amendment.calculation_id} corrects calculation {amendment.amends} to {wanted}, and by the "
+            f"present sales it comes to {present}: reject it, and amend again unless that is {amount_text(before)}"
+        )
+
+
+def _by_sales(amended: Calculation, correction: Correction) -> dict[str, str]:
+    """Return what is kept of an amendment to what the present sales come to; nothing of one for another reason."""
+    wanted = amount_text(correction.corrected_net_minor)
+    return {"presentNet": wanted} if wanted == _present(amended) else {}
+
+
+def _present(amended: Calculation) -> str:
+    """Return what a calculation would come to by the present sales, "" where that is what it comes to."""
+    return amended.present_net.partition(",")[0]
+
+
 def _store(
     context: IncentiveContext, amended: Calculation, number: int, difference: int, correction: Correction, by: str
 ) -> Calculation:
@@ -64,6 +90,7 @@ def _store(
             "correctedNet": amount_text(correction.corrected_net_minor),
             "difference": amount_text(difference),
             "reason": correction.reason,
+            **_by_sales(amended, correction),
         },
     ).begun(at=context.clock(), by=by, note=correction.reason)
 

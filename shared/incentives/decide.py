@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from shared.incentives.amend import refuse_outdated as refuse_outdated_amendment
 from shared.incentives.approvers import FEW, Actor, Approver
 from shared.incentives.calculation import Action, Calculation, Kind, State
 from shared.incentives.calculation_id import period_of_id
@@ -61,6 +62,8 @@ def approve(
         _seen(seen, calculation).refuse_another(calculation)
         after = calculation.after(Action.APPROVE, at=at, by=actor.subject, note=note)
         _refuse_outdated(calculation)
+        # One that waits can be rejected; so it may be submitted.
+        refuse_outdated_amendment(context, calculation)
         return after
 
     return _decide(context, ids, seen, Decision(Action.APPROVE, actor.subject, note), change)

@@ -4,12 +4,25 @@ from datetime import date
 
 import pytest
 
-from shared.incentives.amend import amend
+from shared.incentives.amend import Correction, amend
 from shared.incentives.calculation import Calculation, State
 from shared.incentives.differences import difference_of, differences_in, shown_difference
 from shared.incentives.settle import settle
+from shared.kernel.errors import Conflict
 from shared.kernel.message import Message
-from tests.unit.incentives.world import ADMIN, PERIOD, Killed, World, actor, approve, plan, sold, submit
+from tests.unit.incentives.world import (
+    ADMIN,
+    APPROVER,
+    PERIOD,
+    Killed,
+    World,
+    actor,
+    approve,
+    plan,
+    reject,
+    sold,
+    submit,
+)
 
 
 def approved(cents: int = 10_000) -> tuple[World, Calculation]:
@@ -50,6 +63,44 @@ def test_what_comes_back_to_what_was_approved_differs_no_more_and_is_told_when_i
     assert world.one("H1").present_net == ""
     sells(world, 5_000)
     assert len({message.id for message in told(world)}) == 2
+
+
+@pytest.mark.parametrize("now", [10_000, 7_000], ids=["back", "further"])
+def test_an_amendment_to_what_the_sales_came_to_is_not_approved_where_they_come_to_something_else(now: int) -> None:
+    world, one = approved()
+    sells(world, 5_000)
+    found = difference_of(world.context, world.one("H1"))
+    assert found
+    assert found.proposal
+    key = amend(world.context, one.calculation_id, found.proposal, "admin").calculation_id
+    sells(world, now)
+    (outcome,) = world.approve(key)
+    assert outcome.code == Conflict.code
+    assert f"to 0.50, and by the present sales it comes to {now / 10_000:.2f}" in outcome.reason
+    assert sum(each.net_minor for each in world.of("H1") if each.counts) == 100
+    sells(world, 5_000)
+    assert [each.state for each in world.approve(key)] == [State.APPROVED]
+    assert world.calculate().differing == 0
+
+
+def test_an_amendment_that_was_overtaken_is_rejected_and_another_one_made() -> None:
+    world, one = approved()
+    sells(world, 5_000)
+    key = amend(world.context, one.calculation_id, Correction(50, "the sales"), "admin").calculation_id
+    sells(world, 7_000)
+    submit(world.context, [key], ADMIN)
+    assert [each.state for each in reject(world.context, [key], APPROVER, "overtaken")] == [State.REJECTED]
+    again = amend(world.context, one.calculation_id, Correction(70, "the sales"), "admin").calculation_id
+    assert [each.state for each in world.approve(again)] == [State.APPROVED]
+    assert sum(each.net_minor for each in world.of("H1") if each.counts) == 70
+
+
+def test_an_amendment_for_another_reason_is_approved_whatever_the_sales_come_to() -> None:
+    world, one = approved()
+    sells(world, 5_000)
+    key = amend(world.context, one.calculation_id, Correction(80, "agreed"), "admin").calculation_id
+    sells(world, 7_000)
+    assert [each.state for each in world.approve(key)] == [State.APPROVED]
 
 
 @pytest.mark.parametrize("exported", [False, True], ids=["approved", "exported"])
