@@ -10,7 +10,7 @@ from shared.kernel.blob import BlobMissing
 from shared.kernel.errors import NotFound
 from shared.kernel.money import amount_text
 from shared.kernel.pay_period import own_period, parse_period
-from shared.payroll.approved import Expected, total_of
+from shared.payroll.approved import Expected, look_at
 from shared.payroll.export_store import exports_of
 from shared.payroll.notices import summary
 from shared.payroll.queries import whole
@@ -49,7 +49,7 @@ def preview(hub: Hub, request: ApiRequest) -> ApiResult:
     """Show what an export of a period would take now: what `trigger` is to be told."""
     period = own_period(request.path_period("period"), hub.payroll.rules.pay_calendar).name
     payables = hub.payroll.payables
-    approved = total_of(list(payables.approved(period)))
+    approved, _ = look_at(payables.approved(period))
     return ApiResult(
         {
             "period": period,

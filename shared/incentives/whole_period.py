@@ -1,11 +1,11 @@
 """Deciding on all calculations of a period that wait for it, where their count and total are what the caller saw."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.incentives.calculation import Action, Calculation, State
+from shared.incentives.calculation import Action, Calculation, Change, State
 from shared.incentives.context import IncentiveContext
 from shared.incentives.decide import Outcome
 from shared.incentives.seen import Seen, etag_of
@@ -53,51 +53,87 @@ def choose(context: IncentiveContext, period: str, decision: Decision, expected:
     it is what was expected. So a request can be repeated until nothing remains, whether its answer was lost, it died in
     the middle, or the period has more than `most`.
     """
-    everything = list(context.calculations.of_period(period))
-    waiting = [one for one in everything if one.state is _STATES[decision.action]]
-    here = Total(len(waiting), _sum(waiting))
+    found = _look(context, period, decision, most)
+    here = Total(len(found.waiting), sum(found.waiting.values()))
     if expected.count is None or expected.net_minor is None:
         raise PreconditionRequired(
             f"say what you saw of {period}: how many calculations (count), and what they come to (totalNet)",
             _as_it_is(here),
         )
-    done = [] if here == expected else _done_before(everything, waiting, decision, expected)
+    done = [] if here == expected else _done_before(found, here, expected)
     if done is None:
         raise PreconditionFailed(
             f"{here.count} calculations of {period} wait to be {_PARTICIPLES[decision.action]}, over "
-            f"{amount_text(_sum(waiting))}: that is not what you saw. Look at them again",
-            _as_it_is(here) + _latest_changes(everything),
+            f"{amount_text(here.net_minor or 0)}: that is not what you saw. Look at them again",
+            _as_it_is(here) + _shown_changes(found.latest),
         )
-    return Chosen(
-        {one.calculation_id: Seen(frozenset({etag_of(one)})) for one in waiting[:most]},
-        [Outcome(one.calculation_id, one.state.value, now=one) for one in done[: most - len(waiting[:most])]],
-        {one.calculation_id: one.net_minor for one in waiting},
-    )
+    return Chosen(found.seen, _outcomes(context, period, done[: most - len(found.seen)]), found.waiting)
 
 
 _PARTICIPLES = {Action.SUBMIT: "submitted", Action.APPROVE: "approved"}
 
 
-def _done_before(
-    everything: Iterable[Calculation], waiting: Sequence[Calculation], decision: Decision, expected: Total
-) -> list[Calculation] | None:
+@dataclass
+class _Found:
+    """What is kept of a period while it is read: a calculation with its breakdown is much larger than this."""
+
+    waiting: dict[str, int] = field(default_factory=dict)
+    """Calculation ID -> net."""
+    seen: dict[str, Seen] = field(default_factory=dict)
+    """Of the first ones that wait."""
+    newest_that_waits: datetime | None = None
+    decided: dict[datetime, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    """When the decision was made before -> calculation ID -> net."""
+    latest: Sequence[tuple[str, Change]] = ()
+    """The last changes, the newest first, with the IDs of their calculations."""
+
+
+def _look(context: IncentiveContext, period: str, decision: Decision, most: int) -> _Found:
+    """Read a period once, one calculation at a time."""
+    found = _Found()
+    for one in context.calculations.of_period(period):
+        last = one.history[-1]
+        found.latest = sorted((*found.latest, (one.calculation_id, last)), key=_time_of, reverse=True)[:_MOST_CHANGES]
+        if at := _decided_at(one, decision):
+            found.decided[at][one.calculation_id] = one.net_minor
+        if one.state is not _STATES[decision.action]:
+            continue
+        found.waiting[one.calculation_id] = one.net_minor
+        found.newest_that_waits = max(last.at, found.newest_that_waits or last.at)
+        if len(found.seen) < most:
+            found.seen[one.calculation_id] = Seen(frozenset({etag_of(one)}))
+    return found
+
+
+def _time_of(change: tuple[str, Change]) -> datetime:
+    return change[1].at
+
+
+def _done_before(found: _Found, here: Total, expected: Total) -> list[str] | None:
     """Return what the decision changed before, if that makes what waits complete; None when it does not.
 
     One request changes everything at one time: its parts are added, the newest first.
     """
-    parts: dict[datetime, list[Calculation]] = defaultdict(list)
-    for one in everything:
-        if at := _decided_at(one, decision):
-            parts[at].append(one)
-    newest_that_waits = max((one.history[-1].at for one in waiting), default=None)
-    done: list[Calculation] = []
-    for at in sorted(parts, reverse=True):
-        if newest_that_waits and newest_that_waits > at:
+    done: list[str] = []
+    count, net = here.count or 0, here.net_minor or 0
+    for at in sorted(found.decided, reverse=True):
+        if found.newest_that_waits and found.newest_that_waits > at:
             return None
-        done += parts[at]
-        if Total(len(waiting) + len(done), _sum(waiting) + _sum(done)) == expected:
+        done += found.decided[at]
+        count, net = count + len(found.decided[at]), net + sum(found.decided[at].values())
+        if Total(count, net) == expected:
             return done
     return None
+
+
+def _outcomes(context: IncentiveContext, period: str, ids: Collection[str]) -> list[Outcome]:
+    """Return what became of some calculations, as they stand now."""
+    if not ids:
+        return []
+    wanted = frozenset(ids)
+    everything = context.calculations.of_period(period)
+    found = {one.calculation_id: one for one in everything if one.calculation_id in wanted}
+    return [Outcome(key, found[key].state.value, now=found[key]) for key in ids]
 
 
 def _decided_at(calculation: Calculation, decision: Decision) -> datetime | None:
@@ -110,18 +146,12 @@ def _decided_at(calculation: Calculation, decision: Decision) -> datetime | None
     return None
 
 
-def _latest_changes(everything: Iterable[Calculation]) -> tuple[FieldProblem, ...]:
-    changed = sorted(everything, key=lambda one: one.history[-1].at, reverse=True)[:_MOST_CHANGES]
+def _shown_changes(latest: Iterable[tuple[str, Change]]) -> tuple[FieldProblem, ...]:
     return tuple(
-        FieldProblem("change", f"calculation {one.calculation_id}: {last.action} by {last.by} at {to_iso(last.at)}")
-        for one in changed
-        for last in one.history[-1:]
+        FieldProblem("change", f"calculation {key}: {one.action} by {one.by} at {to_iso(one.at)}")
+        for key, one in latest
     )
 
 
 def _as_it_is(total: Total) -> tuple[FieldProblem, ...]:
     return FieldProblem("count", str(total.count)), FieldProblem("totalNet", amount_text(total.net_minor or 0))
-
-
-def _sum(calculations: Iterable[Calculation]) -> int:
-    return sum(one.net_minor for one in calculations)

@@ -1,6 +1,6 @@
 """What an export of a period would take now: shown before it is triggered, and written down when it is (INC-50)."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -37,14 +37,19 @@ class Expected:
         return approved is not None and (self.count, self.total_minor) == (approved.count, approved.total_minor)
 
 
-def total_of(payables: Sequence[Payable]) -> Approved:
-    """Return how many payables there are, and what they come to."""
-    return Approved(len(payables), sum(one.amount_minor for one in payables))
+def look_at(payables: Iterable[Payable]) -> tuple[Approved, list[str]]:
+    """Return how many payables there are and what they come to, and the IDs of their calculations."""
+    ids: list[str] = []
+    total_minor = 0
+    for one in payables:
+        ids.append(one.calculation_id)
+        total_minor += one.amount_minor
+    return Approved(len(ids), total_minor), ids
 
 
-def write_down(context: PayrollContext, period: str, payables: Sequence[Payable]) -> str:
+def write_down(context: PayrollContext, period: str, calculation_ids: Sequence[str]) -> str:
     """Write down which calculations were seen, return the blob's name: it is made of its content."""
-    content = "\n".join(one.calculation_id for one in payables).encode()
+    content = "\n".join(calculation_ids).encode()
     name = f"{period}/seen-{sha256(content).hexdigest()[:32]}.txt"
     context.archive.write(name, content, content_type="text/plain")
     return name

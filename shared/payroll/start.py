@@ -7,7 +7,7 @@ from shared.kernel.contention import Contention
 from shared.kernel.errors import Conflict, FieldProblem
 from shared.kernel.message import send_message
 from shared.kernel.pay_period import PayPeriod, begun_period
-from shared.payroll.approved import Expected, total_of, write_down
+from shared.payroll.approved import Expected, look_at, write_down
 from shared.payroll.context import EXPORT_QUEUE, PayrollContext
 from shared.payroll.export import Export, ExportStatus
 
@@ -56,8 +56,7 @@ def start_export(context: PayrollContext, request: ExportRequest) -> Export:
             return last
         if last and last.status is ExportStatus.STOPPED:
             raise Conflict(f"export {last.export_id} of {period} is stopped ({last.failure_code}): resume that one")
-        approved = list(context.payables.approved(period)) if request.expected else []
-        here = total_of(approved)
+        here, approved = look_at(context.payables.approved(period) if request.expected else ())
         if last and request.expected and not request.expected.is_met_by(here) and request.is_repeated(last):
             return last
         _check(context, request, last)

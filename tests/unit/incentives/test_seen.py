@@ -1,11 +1,13 @@
 """INC-42: what was seen is what is decided, one by one and for a whole period; a lost answer can be asked for again."""
 
+import weakref
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from shared.incentives import decide
-from shared.incentives.calculation import Action, State
+from shared.incentives.calculation import Action, Calculation, State
 from shared.incentives.post import post
 from shared.incentives.seen import Seen, etag_of
 from shared.incentives.settle import settle
@@ -249,3 +251,26 @@ def test_a_request_for_a_period_that_dies_anywhere_is_finished_by_its_repeat(vic
     assert len(outcomes) == 120
     assert {one.state for one in world.all()} == {State.APPROVED}
     assert {len(one.history) for one in world.all()} == {3}
+
+
+@pytest.mark.parametrize("repeated", [False, True], ids=["first", "its repeat"])
+def test_a_period_is_looked_at_one_calculation_at_a_time(monkeypatch: pytest.MonkeyPatch, *, repeated: bool) -> None:
+    """Breakdowns are large: of a period of any size, those that the answer shows are in memory, at most."""
+    world = a_period(60)
+    expected = Total(60, sum(one.net_minor for one in world.all()))
+    if repeated:
+        approve_all(world, expected)
+    alive, peak = weakref.WeakValueDictionary[int, Calculation](), 0
+    of_period = world.context.calculations.of_period
+
+    def watched(period: str) -> Iterator[Calculation]:
+        nonlocal peak
+        for one in of_period(period):
+            alive[id(one)] = one
+            peak = max(peak, len(alive))
+            yield one
+
+    monkeypatch.setattr(world.context.calculations, "of_period", watched)
+    chosen = choose(world.context, PERIOD, Decision(Action.APPROVE, APPROVER.subject), expected, 5)
+    assert len(chosen.seen) + len(chosen.done) == 5
+    assert peak <= 5 + 2

@@ -1,5 +1,7 @@
 """INC-50, INC-51: when an export begins, and when it is refused with the count and the IDs."""
 
+import weakref
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -12,6 +14,7 @@ from shared.payroll.approved import Expected
 from shared.payroll.context import EXPORT_QUEUE
 from shared.payroll.export import ControlTotals, ExportStatus, Step
 from shared.payroll.export_store import ExportStore
+from shared.payroll.records import Payable
 from shared.payroll.run import resume_export, stop_export
 from tests.unit.payroll.world import PERIOD, World
 
@@ -203,3 +206,24 @@ def test_whoever_is_always_overtaken_ends_busy(world: World, monkeypatch: pytest
         with pytest.raises(Busy, match="is being changed by others"):
             resume_export(world.context, export.export_id)
     assert lost == MOST_TRIES
+
+
+def test_what_is_approved_is_looked_at_one_by_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(50):
+        world.calculation("E1", 100, source=f"s{number}")
+    alive, peak = weakref.WeakSet[Payable](), 0
+    approved = world.context.payables.approved
+
+    def watched(period: str) -> Iterator[Payable]:
+        nonlocal peak
+        for one in approved(period):
+            alive.add(one)
+            peak = max(peak, len(alive))
+            yield one
+
+    monkeypatch.setattr(world.context.payables, "approved", watched)
+    export = world.trigger()
+    assert export.seen
+    assert (export.seen.count, export.seen.total_minor) == (50, 5000)
+    assert len(world.context.archive.read(export.seen_blob).split()) == 50
+    assert peak <= 2
