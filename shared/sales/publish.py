@@ -22,12 +22,14 @@ from shared.sales.outcome import (
     complete_run,
     enqueue_publish,
     fail_run,
+    resume_run,
     supersede_run,
 )
 from shared.sales.publish_day import Outcome, publish_day
 from shared.sales.rejects import RejectWriter
 from shared.sales.repeats import look_at_repeats
 from shared.sales.runs import ImportRun, RunStatus
+from shared.sales.slices import Slice
 from shared.sales.snapshots import DayOfSnapshots
 from shared.sales.sources import SourceChanged
 from shared.sales.staged import StagedRun, read_staged_run
@@ -47,13 +49,18 @@ class Unconfirmed(HubError):
 def publish_when_staged(context: ImportContext, run: ImportRun) -> None:
     """Publish a run once all its slices are done: at once when it has one slice, else in an execution of its own."""
     slices = context.slices.all(run)
-    complete = all(item.done for item in slices) and slices[-1].next_cursor is None
-    if not complete or len(slices) < run.slice_count:
+    if not _complete(run, slices):
         return
     if len(slices) == 1:
         publish_run(context, run.run_id)
     else:
         enqueue_publish(context, run.run_id, run.correlation_id)
+
+
+def _complete(run: ImportRun, slices: Sequence[Slice]) -> bool:
+    """Whether these are all slices of a run's present generation, and done."""
+    done = bool(slices) and all(item.done for item in slices)
+    return done and slices[-1].next_cursor is None and len(slices) >= run.slice_count
 
 
 def publish_run(context: ImportContext, run_id: str) -> None:
@@ -64,6 +71,9 @@ def publish_run(context: ImportContext, run_id: str) -> None:
     """
     run = context.runs.get(run_id)
     if run.status.final and run.status is not RunStatus.FAILED:
+        return
+    if not _complete(run, context.slices.all(run)):
+        resume_run(context, run)  # a message from before the run began again
         return
     began = perf_counter()
     try:

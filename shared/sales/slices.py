@@ -39,6 +39,8 @@ class SliceResult:
     """Records of a transaction that came before, on another page of the slice."""
     repeated_pages: list[int]
     """The pages that these stand on, and those that they came on before."""
+    refused: list[list[int]]
+    """For each page the digests of what breaks a rule: a record that is refused twice may hide a sale, too."""
     total_records: int | None
     total_pages: int | None
     next_cursor: str | None
@@ -56,7 +58,7 @@ class SliceResult:
         return json.dumps(plain).encode()
 
 
-_ADDED: dict[str, Any] = {"repeated": 0, "repeated_pages": []}
+_ADDED: dict[str, Any] = {"repeated": 0, "repeated_pages": [], "refused": []}
 """What results of the version before lack."""
 _PLAIN = (
     *_ADDED,

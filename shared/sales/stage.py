@@ -168,6 +168,7 @@ class _Stager:
     page_digests: list[int] = field(default_factory=list)
     repeated: int = 0
     repeated_pages: set[int] = field(default_factory=set)
+    refused: list[list[int]] = field(default_factory=list)
     records_read: int = 0
     last: SourcePage | None = None
     total_pages: int | None = None
@@ -176,10 +177,13 @@ class _Stager:
     def take(self, page: SourcePage) -> None:
         """Take the records of a page."""
         self.transactions.append([])
+        self.refused.append([])
         for raw in page.records:
             checked = self.rules.check(raw)
             if isinstance(checked, Sale):
                 checked = self._first_of_its_kind(checked, page.number)
+            else:
+                self.refused[-1].append(_identity_of_refused(raw))
             if isinstance(checked, Rejection):
                 self.reasons[checked.reason.value] += 1
                 self.rejects.add(raw, page.number, checked)
@@ -226,9 +230,15 @@ class _Stager:
             page_digests=self.page_digests,
             repeated=self.repeated,
             repeated_pages=sorted(self.repeated_pages),
+            refused=self.refused,
             total_records=self.last.total_records if self.last else None,
             total_pages=self.last.total_pages if self.last else None,
             next_cursor=self.last.next_cursor if self.last else None,
             data_as_of=self.last.data_as_of if self.last else "",
             seconds=perf_counter() - self.began,
         )
+
+
+def _identity_of_refused(raw: RawRecord) -> int:
+    named = raw.fields.get("transactionId") if raw.fields else None
+    return identity_of([raw.fields if named else repr(raw.fields or raw.text)])

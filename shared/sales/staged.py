@@ -34,6 +34,8 @@ class StagedRun:
     """Records of a transaction that came before, on another page."""
     repeated_pages: set[int] = field(default_factory=set)
     """The pages that these stand on, and those that they came on before."""
+    refused: dict[int, int] = field(default_factory=dict)
+    """Digest of a refused record -> the first page that it stands on."""
     page_digests: dict[int, int] = field(default_factory=dict)
     """For each page that is not empty a digest of what it is."""
     data_as_of: str = ""
@@ -63,9 +65,18 @@ class StagedRun:
         self.transactions.update(enumerate(result.transactions, item.first_page))
         self.repeated += result.repeated
         self.repeated_pages.update(result.repeated_pages)
+        for page, refused in enumerate(result.refused, item.first_page):
+            self._note_refused(page, refused)
         self.page_digests.update(enumerate(result.page_digests, item.first_page))
         self.data_as_of = max(self.data_as_of, result.data_as_of)
         self.seconds = max(self.seconds, result.seconds)
+
+    def _note_refused(self, page: int, refused: Iterable[int]) -> None:
+        for one in refused:
+            first = self.refused.setdefault(one, page)
+            if first != page:
+                self.repeated += 1
+                self.repeated_pages |= {first, page}
 
     def leave_out(self, later: StagedSale, earlier: StagedSale) -> None:
         """Take the second of two records of the same transaction out of the sums."""

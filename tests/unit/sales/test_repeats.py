@@ -165,3 +165,43 @@ def test_a_worker_killed_while_repeats_are_looked_at_leaves_the_same_result(vict
     world.work()
     run = world.context.runs.get(run_id)
     assert (run.status, run.repeated, world.metrics()) == (RunStatus.PARTIAL_SUCCESS, 1, {"H1": (500, 5, 5)})
+
+
+@pytest.mark.parametrize("victim", range(1, 100, 2))
+def test_a_worker_killed_around_a_new_reading_publishes_nothing_of_the_one_before(victim: int) -> None:
+    """INC-07: the message that asks for publishing comes twice; the second one meets a run that began again."""
+    world = world_of(12, pages_per_slice=2)
+    left = victim
+
+    def die_once(_operation: str, _place: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    pages = asked_pages(world)
+    world.erp.order = lambda sales, page: moved(sales, 6, 2) if page == 4 and pages.count(2) == 1 else sales
+    run_id = start_import(world.context, StartRequest(DAY, Trigger.TIMER, "timer"))
+    world.hook = die_once
+    while world.deliver():
+        pass
+    world.work()
+    run = world.context.runs.get(run_id)
+    assert (run.status, run.records_read) == (RunStatus.SUCCEEDED, 12)
+    assert world.metrics() == {"H1": (1200, 12, 12)}
+
+
+@pytest.mark.parametrize("pages_per_slice", [20, 1], ids=["in one slice", "across slices"])
+def test_a_refused_record_that_comes_twice_hides_no_sale(pages_per_slice: int) -> None:
+    """T001, which is refused anyway, slides behind T004 after page 1 was read."""
+    world = world_of(6, pages_per_slice=pages_per_slice, max_reject_share=Decimal("0.5"))
+    world.erp.days[DAY]["T001"]["salesAmount"] = "much"
+    pages = asked_pages(world)
+
+    def order(sales: list[Any], page: int) -> list[Any]:
+        return moved(sales, 1, 4) if page > 1 or len(pages) > 3 else sales
+
+    world.erp.order = order
+    run = imported(world)
+    assert (run.status, run.generation, run.rejected) == (RunStatus.PARTIAL_SUCCESS, 2, 1)
+    assert world.metrics() == {"H1": (500, 5, 5)}
