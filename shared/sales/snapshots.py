@@ -61,7 +61,8 @@ class Snapshot:
     pushed: bool = False
     """It came as a file, not from the ERP."""
     found: Mapping[str, Tally] = field(default_factory=dict)
-    """What the run has of each store that this snapshot speaks for; a store of which it has nothing is left out."""
+    """What the run has of each store that this snapshot speaks for. A store of which it has nothing is left out, but
+    where it took it over from a pull: nothing is what counts there then, and older data stays without effect."""
     displaced: frozenset[str] = frozenset()
     """Older runs that lost sales to this one: they win them back when this one is replaced."""
     pending: bool = False
@@ -289,7 +290,7 @@ def _promoted(
         old = next((item for item in day.snapshots if item.store == store), None)
         if old and old.version >= run.version:
             continue
-        own = found if store == ALL_STORES else {store: found[store]} if store in found else {}
+        own = {**_taken_over(day), **found} if store == ALL_STORES else {store: found[store]} if store in found else {}
         new = Snapshot(run.day, store, run.run_id, run.version, run.source == "file", own, pending=True)
         after = day.with_run([new])
         if after.governing(store) is not new:
@@ -301,6 +302,12 @@ def _promoted(
             displaced |= day.whole.displaced
         promoted.append(replace(new, displaced=displaced - {run.run_id}))
     return promoted
+
+
+def _taken_over(day: DayOfSnapshots) -> dict[str, Tally]:
+    """Return nothing for each store that a pull speaks for already: the next pull of all stores speaks for it too."""
+    governing = {store: day.governing(store) for store in day.stores}
+    return {store: Tally() for store, one in governing.items() if one and not one.pushed}
 
 
 def _operations(day: DayOfSnapshots, after: DayOfSnapshots, new: Sequence[Snapshot]) -> list[Operation]:

@@ -151,3 +151,24 @@ def test_a_sale_in_two_files_counts_in_the_newer_one_whichever_comes_first(world
     take_in(world, f"S9_{DAY}.jsonl")
     take_in(world, f"S8_{DAY}.jsonl")
     assert world.metrics() == {"H9": (2000, 1, 1)}
+
+
+def test_a_file_that_was_overtaken_does_not_come_back_once_the_pull_has_nothing_of_its_store(world: World) -> None:
+    """The ERP took the store over and then took its sales back: an older file that comes now is older than both."""
+    world.push(EARLY, ("F1", "E9", "1000.00", "S9"))
+    world.now += timedelta(seconds=10)
+    world.erp.sell(DAY, "F1", "E9", "100.00", store="S9")
+    pull(world)
+    world.erp.remove("F1")
+    for _ in range(2):
+        world.now += timedelta(seconds=10)
+        pull(world)
+    late = take_in(world, EARLY)
+    assert world.context.runs.get(late).status is RunStatus.SUPERSEDED
+    assert world.metrics() == {}
+    world.now += timedelta(seconds=10)
+    world.push(LATE, ("F2", "E9", "5.00", "S9"))
+    take_in(world, LATE)
+    world.now += timedelta(seconds=10)
+    pull(world)
+    assert world.metrics() == {"H9": (500, 1, 1)}, "a newer file counts, and a pull that has nothing leaves it"
