@@ -65,6 +65,7 @@ class _Change(PartnerBody):
     model_config = ConfigDict(extra="ignore")
 
     field: OutsideIdentifier
+    oldValue: JsonValue = None  # noqa: N815 - the partner's own names
     newValue: JsonValue = None  # noqa: N815
 
 
@@ -158,8 +159,15 @@ def read_statement(envelope: Envelope, zone: ZoneInfo) -> Statement:
     effective = data.terminationDate if isinstance(data, _Terminated) else None
     today = business_day(stated, zone)
     dated = effective or data.effectiveDate or today
+    replaced = _replaced(data)
     facts = {
-        name: Fact(day_bounds(today if name in HOLD_AS_STATED else dated, zone)[0], stated, envelope.eventId, value)
+        name: Fact(
+            day_bounds(today if name in HOLD_AS_STATED else dated, zone)[0],
+            stated,
+            envelope.eventId,
+            value,
+            from_another=name in replaced,
+        )
         for name, value in values.items()
     }
     if isinstance(data, _Assignment):
@@ -193,6 +201,12 @@ def _values(kind: EventType, data: _Data) -> dict[str, FieldValue]:
         case _:
             assert kind is EventType.EMPLOYEE_CREATED
             return kept_fields(data.model_extra or {}, FIELDS) | {"status": _status(data)}
+
+
+def _replaced(data: _Data) -> frozenset[str]:
+    """Return the fields of which a change names the value that it replaces, and that is another one."""
+    changes = data.changes if isinstance(data, _Updated | _AssignmentUpdated) else []
+    return frozenset(one.field for one in changes if one.oldValue is not None and one.oldValue != one.newValue)
 
 
 def _status(data: _Data) -> str:

@@ -31,6 +31,8 @@ class Fact:
     stated: datetime
     source: str
     value: FieldValue
+    from_another: bool = False
+    """HR named the value that it replaces, which is another one."""
 
     @property
     def order(self) -> tuple[datetime, str, datetime, str]:
@@ -53,8 +55,9 @@ def timeline(facts: Iterable[Fact]) -> list[Fact]:
     Statements are taken one after another, as they were made. One that names another value than the one that holds on
     its day changes the field from that day until the next day for which something was stated, and replaces what was
     stated for the same day. One that repeats what holds changes nothing; where it speaks of today or later, it takes
-    back what had been announced for later days. What a full sync shows takes nothing back: it does not see what is to
-    come. The first statement of all holds for the days before, too, unless it names a day.
+    back what had been announced for later days. But where what holds on its day is still to come, and the value that is
+    replaced is named, the change has been put off to that day. What a full sync shows takes nothing back: it does not
+    see what is to come. The first statement of all holds for the days before, too, unless it names a day.
     """
     known = tuple(facts)
     if len(known) == 1:
@@ -71,6 +74,8 @@ def timeline(facts: Iterable[Fact]) -> list[Fact]:
             if first and _same_day(first, fact) and (_is_undated(first) or first not in known):
                 earlier[0] = replace(first, since=fact.since - _A_DAY)
             rows = [*(row for row in earlier if not _same_day(row, fact)), fact, *later]
+        elif fact.from_another and fact.stated < earlier[-1].since < fact.since:
+            rows = [*earlier[:-1], fact, *later]
         elif fact.source not in (SHOWN, ABSENT) and _is_of_today_or_later(fact):
             rows = earlier
     return rows
@@ -134,7 +139,10 @@ def values_at(known: Facts, instant: datetime) -> dict[str, FieldValue]:
 def to_json(known: Facts) -> dict[str, Any]:
     """Return facts as JSON."""
     return {
-        field: [[_text(one.since), _text(one.stated), one.source, one.value] for one in facts]
+        field: [
+            [_text(one.since), _text(one.stated), one.source, one.value, *([True] if one.from_another else [])]
+            for one in facts
+        ]
         for field, facts in sorted(known.items())
     }
 
@@ -142,7 +150,10 @@ def to_json(known: Facts) -> dict[str, Any]:
 def from_json(content: Mapping[str, Any]) -> dict[str, tuple[Fact, ...]]:
     """Read what `to_json` wrote."""
     return {
-        field: tuple(Fact(from_iso(since), from_iso(stated), source, value) for since, stated, source, value in facts)
+        field: tuple(
+            Fact(from_iso(since), from_iso(stated), source, value, *more)
+            for since, stated, source, value, *more in facts
+        )
         for field, facts in content.items()
     }
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.clock import day_bounds
+from shared.workforce.apply import apply_event
 from shared.workforce.facts import SHOWN, Fact, add_facts, from_json, timeline, to_json, value_at
+from tests.unit.workforce.world import World, created
 
 BERLIN = ZoneInfo("Europe/Berlin")
 Told = tuple[int, int | None, str | None]
@@ -74,6 +76,57 @@ def test_a_change_holds_from_its_day_whenever_it_is_told(name: str) -> None:
         found.append(days([*known["storeId"]]))
     # What the first statement leaves open before its day stands with it.
     assert {one.replace(".", "1") if name in LEFT_OPEN else one for one in found} == {expected}
+
+
+def change(world: World, stated: int, effective: int, old: str | None, new: str) -> bytes:
+    changed = {"field": "role", "oldValue": old, "newValue": new}
+    data = {"employeeId": "H1", "changes": [changed], "effectiveDate": f"2025-01-{effective}"}
+    return world.event("employee.updated", data, noon(stated))
+
+
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        ((15, 28, "A", "B"), "A" * 19 + "B" * 4),
+        ((15, 17, "A", "B"), "A" * 8 + "B" * 15),
+        ((15, 28, "B", "B"), "A" * 11 + "B" * 12),
+        ((15, 28, None, "B"), "A" * 11 + "B" * 12),
+        ((22, 28, "A", "B"), "A" * 11 + "B" * 12),
+    ],
+    ids=["later", "earlier", "repeated", "not-said-from-what", "it-has-happened"],
+)
+def test_an_announced_change_is_put_off_where_hr_says_what_it_replaces(
+    then: tuple[int, int, str | None, str], expected: str
+) -> None:
+    for order in permutations(range(3)):
+        world = World()
+        events = [
+            world.event("employee.created", created("H1", role="A"), noon(2)),
+            change(world, 10, 20, "A", "B"),
+            change(world, *then),
+        ]
+        for number in order:
+            apply_event(world.context, events[number])
+        found = world.context.employees.get("H1")
+        assert "".join(found.at(noon(day)).role for day in range(9, 32)) == expected
+
+
+def test_an_erp_id_that_is_to_change_hands_later_than_announced_does_so() -> None:
+    for order in permutations(range(2)):
+        world = World()
+        for who, erp_id in (("H1", "E1"), ("H2", "E2")):
+            apply_event(world.context, world.event("employee.created", created(who, erpEmployeeId=erp_id), noon(2)))
+        field = {"field": "erpEmployeeId", "oldValue": "E2", "newValue": "E1"}
+        events = [
+            world.event(
+                "employee.updated", {"employeeId": "H2", "changes": [field], "effectiveDate": f"2025-01-{day}"}, told
+            )
+            for day, told in ((20, noon(10)), (28, noon(15)))
+        ]
+        for number in order:
+            apply_event(world.context, events[number])
+        owners = [world.mapped("E1", on=date(2025, 1, day))["E1"] for day in (19, 20, 27, 28)]
+        assert owners == ["H1", "H1", "H1", "H2"]
 
 
 def test_a_full_sync_takes_no_announcement_back() -> None:
