@@ -43,7 +43,7 @@ class DropRules:
     share: Decimal = Decimal("0.5")
     """Of the records or of the amount: losing more, or everything, is a drop."""
     records: int = 10
-    """A store or day of fewer records may drop unconfirmed."""
+    """A store or day of fewer records may drop unconfirmed, and so may several that lose fewer together."""
 
     def is_drop(self, one: Drop) -> bool:
         """Whether a store or day loses more than the share, or everything."""
@@ -53,9 +53,15 @@ class DropRules:
             one.records_after == 0 or fewer or (one.amount_before > 0 and one.amount_after < one.amount_before * kept)
         )
 
-    def needs_confirmation(self, one: Drop) -> bool:
-        """Whether a drop counts only once it is confirmed: of many records, or all of a pushed store."""
-        return one.records_before >= self.records or (one.pushed and one.records_after == 0)
+    def need_confirmation(self, drops: Iterable[Drop]) -> bool:
+        """Whether drops count only once they are confirmed: of many records, of all of a pushed store, or of stores
+        that are small and together lose many.
+        """
+        drops = list(drops)
+        lost = sum(one.records_before - one.records_after for one in drops if one.store != ALL_STORES)
+        return lost >= self.records or any(
+            one.records_before >= self.records or (one.pushed and one.records_after == 0) for one in drops
+        )
 
 
 def find_drops(

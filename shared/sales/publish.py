@@ -109,6 +109,8 @@ def _let_it_count(context: ImportContext, staged: StagedRun) -> bool:
     """Write which transactions the run holds, and let it count; False when that waits for confirmation."""
 
     def check(before: DayOfSnapshots, after: DayOfSnapshots) -> None:
+        if any(item.run_id == staged.run.run_id for item in before.snapshots):
+            return  # it was looked at when its first stores were written
         drops = drops_of(context, staged.run, before, after)
         if must_be_confirmed(context, drops) and not (staged.run.confirmed_by and set(drops) <= set(staged.run.drops)):
             raise Unconfirmed(drops)
@@ -131,7 +133,7 @@ def _let_it_count(context: ImportContext, staged: StagedRun) -> bool:
 
 def must_be_confirmed(context: ImportContext, drops: Sequence[Drop]) -> bool:
     """Tell whether a person has to confirm what drops."""
-    return any(context.rules.drops.needs_confirmation(one) for one in drops)
+    return context.rules.drops.need_confirmation(drops)
 
 
 def drops_of(context: ImportContext, run: ImportRun, before: DayOfSnapshots, after: DayOfSnapshots) -> tuple[Drop, ...]:

@@ -100,6 +100,19 @@ def test_a_day_that_comes_back_empty_waits(world: World) -> None:
     assert world.metrics() == {"H1": (1200, 12, 12)}
 
 
+def test_many_small_stores_that_vanish_from_a_large_day_wait_together(world: World) -> None:
+    sell(world, 200, "S1")
+    for store in range(2, 8):
+        sell(world, 3, f"S{store}")
+    pull(world)
+    for store in range(2, 8):
+        for index in range(3):
+            world.erp.remove(f"S{store}-{index:03d}")
+    waiting = pull(world)
+    assert (waiting.status, len(waiting.drops)) == (RunStatus.NEEDS_CONFIRMATION, 6)
+    assert world.metrics() == {"H1": (21800, 218, 218)}
+
+
 def test_an_amount_that_falls_under_the_same_number_of_sales_waits(world: World) -> None:
     sell(world, 20)
     pull(world)
@@ -309,3 +322,30 @@ def test_a_worker_killed_anywhere_around_a_confirmation_leaves_the_same_result(v
     world.work()
     assert world.context.runs.get(run_id).status is RunStatus.SUCCEEDED
     assert world.metrics() == {"H1": (400, 4, 4), "H9": (900, 1, 1)}
+
+
+@pytest.mark.parametrize("victim", range(1, 60))
+def test_a_worker_killed_between_the_stores_of_a_large_file_does_not_ask_for_what_was_confirmed(victim: int) -> None:
+    """INC-07: more stores than one transaction takes."""
+    world = World(page_size=500)
+    map_employees(world.context, {"E9": "H9"}, DAY)
+    push(world, f"all_{DAY}.jsonl", *((f"F{store}", "E9", "10.00", f"S{store:03d}") for store in range(150)))
+    corrected = ((f"F{store}", "E9", "1.00", f"S{store:03d}") for store in range(150))
+    waiting = push(world, f"all_{DAY}_corrected.jsonl", *corrected)
+    assert waiting.status is RunStatus.NEEDS_CONFIRMATION
+    confirm_import(world.context, waiting.run_id, "ada")
+    left = victim
+
+    def die_once(_operation: str, _place: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    world.hook = die_once
+    while world.deliver():
+        pass
+    world.work()
+    ended = world.context.runs.get(waiting.run_id)
+    assert (ended.status, ended.confirmed_by, len(ended.drops)) == (RunStatus.SUCCEEDED, "ada", 151)
+    assert world.metrics() == {"H9": (15000, 150, 150)}
