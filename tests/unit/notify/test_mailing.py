@@ -142,3 +142,28 @@ def test_an_amount_that_comes_back_is_told_again_and_the_same_one_once() -> None
                 mailing.handle(portion)
     told = zip(world.sent, ("1.00", "2.00", "1.00"), strict=True)
     assert all(f"{net} EUR" in mail.text for mail, net in told)
+
+
+@pytest.mark.parametrize("file_name", ["S9_2025-01-15.jsonl", None], ids=["a file", "a pull"])
+def test_whoever_is_told_of_imports_learns_of_one_that_newer_data_overtook_and_why(file_name: str | None) -> None:
+    """INC-09."""
+    world = World()
+    delivery = MailDelivery(world.hub.tables.table(MAIL_LOG), world, "default", lambda: NOW, "noreply@hub.example.com")
+    lists = AddressLists(admins=("admin@retail.example",))
+    mailing = Mailing(delivery, lists, lambda: CalculationFacts(world.hub), MemoryQueues(lambda: NOW), lambda: NOW)
+    message = new_message(
+        message_id="run-import.superseded",
+        message_type="import.superseded",
+        tenant="default",
+        now=NOW,
+        subject="run",
+        data={"runId": "run", "date": "2025-01-15", "status": "Superseded", "fileName": file_name},
+    )
+    for _ in range(2):
+        mailing.handle(message)
+    mail = world.told()["admin@retail.example"]
+    assert "2025-01-15: Superseded" in mail.subject
+    for part in (mail.text, mail.html):
+        assert " ".join(part.split()).count("nothing of this import counts") == 1
+        assert ("S9_2025-01-15.jsonl" in part) == bool(file_name)
+        assert "None" not in part
