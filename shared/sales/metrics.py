@@ -82,6 +82,10 @@ class MetricsStore:
             raise
         self._release(fence)
 
+    def refuse_held(self, period: str, day: date, clock: Clock) -> None:
+        """Busy while somebody has the day. Costs a read: for those who would do much before they claim it."""
+        self._free(join_key(self._tenant, period), day, clock)
+
     def replace(self, fence: "Fence", day: date, decided: DayOfSales) -> Tally:
         """See `HeldDay.replace`."""
         self._write(fence, day, decided)
@@ -103,11 +107,8 @@ class MetricsStore:
         return {row.key: row for row in self._table.query(partition)}
 
     def _claim(self, partition: str, day: date, clock: Clock, lease: float) -> "Fence":
-        key = join_key("day", day.isoformat())
-        found = self._table.get(partition, key)
-        until = found.values.get("heldUntil") if found else None
-        if isinstance(until, str) and from_iso(until) > clock():
-            raise _busy(day)
+        found = self._free(partition, day, clock)
+        key = _key_of(day)
         fence = Fence(partition, key, 1 + int(str(found.values["claims"])) if found else 1, "", clock, lease)
         try:
             if found:
@@ -117,6 +118,14 @@ class MetricsStore:
         except (RowChanged, RowExists):
             raise _busy(day) from None
         return fence
+
+    def _free(self, partition: str, day: date, clock: Clock) -> Row | None:
+        """Return the row of a day that nobody has, None where it was never claimed."""
+        found = self._table.get(partition, _key_of(day))
+        until = found.values.get("heldUntil") if found else None
+        if isinstance(until, str) and from_iso(until) > clock():
+            raise _busy(day)
+        return found
 
     def _release(self, fence: "Fence") -> None:
         """Let others have the day at once. Where somebody has it already, or storage is away, the lease runs out."""
@@ -217,6 +226,10 @@ class Fence:
         """Return the row, held from now on."""
         until = self.clock() + timedelta(seconds=self.lease)
         return {"claims": self.claims, "heldUntil": to_iso(until)}
+
+
+def _key_of(day: date) -> str:
+    return join_key("day", day.isoformat())
 
 
 def _busy(day: date) -> Busy:

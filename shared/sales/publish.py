@@ -11,6 +11,7 @@ from typing import Any
 from shared.kernel.clock import to_iso
 from shared.kernel.errors import DataRefused, HubError
 from shared.kernel.money import from_minor
+from shared.kernel.pay_period import period_of
 from shared.sales.context import ImportContext
 from shared.sales.drops import MOST_DROPS, Drop, day_as_a_whole, find_drops
 from shared.sales.models import ALL_STORES, RawRecord, Sale, Tally
@@ -72,6 +73,10 @@ def publish_run(context: ImportContext, run_id: str) -> None:
     run = context.runs.get(run_id)
     if run.status.final and run.status is not RunStatus.FAILED:
         return
+    if run.status is RunStatus.PUBLISHING:
+        # It most likely waits already, and whoever has the day takes it in.
+        period = period_of(run.day, context.rules.pay_calendar).name
+        context.metrics.refuse_held(period, run.day, context.clock)
     if not _complete(run, context.slices.all(run)):
         resume_run(context, run)  # a message from before the run began again
         return

@@ -14,6 +14,7 @@ from tests.bench.figure import Figure, child, settings_for
 from tests.component.import_hub import ImportHub
 
 DAY = date(2025, 1, 15)
+STORES = 100
 
 
 def figures() -> Iterator[Figure]:
@@ -33,6 +34,26 @@ def figures() -> Iterator[Figure]:
     yield Figure("peak memory above idle at 100,000 sales, MB", large["peakAboveIdleMegabytes"], "<= 64")
     transactions = 100 * done["transactions"] / done["records"]
     yield Figure("storage transactions per 100 sales at 100,000", transactions, "<= 1.5", 1.0)
+    yield from figures_of_store_files()
+
+
+def figures_of_store_files() -> Iterator[Figure]:
+    """Yield what a file of a store costs among three times as many, eight workers at once."""
+    few, many = store_files(STORES), store_files(3 * STORES)
+
+    def of_a_file(what: str) -> tuple[float, float]:
+        return many[what] / many["files"], few[what] / few["files"]
+
+    names = f"{3 * STORES} store files of one day", f"(floor: of {STORES})"
+    for what, shown in (
+        ("seconds", "seconds a file"),
+        ("processorSeconds", "processor seconds a file"),
+        ("transactions", "storage transactions a file"),
+    ):
+        value, floor = of_a_file(what)
+        yield Figure(f"{names[0]}, {shown} {names[1]}", value, "ratio <= 1.3", floor)
+    for one in (few, many):
+        yield Figure(f"{one['files']} store files of one day, times the day was claimed", one["claims"], "<= files / 5")
 
 
 def measure(records: int) -> dict[str, Any]:
@@ -56,3 +77,10 @@ def repeated_page() -> bool:
             run = hub.run(DAY)
             outcomes.append((run.staged, run.published_amount_minor, hub.metrics()))
     return outcomes[0] == outcomes[1]
+
+
+def store_files(files: int) -> dict[str, Any]:
+    """Return what the files of so many stores cost, in a process of its own on a fresh Azurite."""
+    with Azurite(free_ports()) as azurite, Sandbox(Shape(records=1)) as sandbox:
+        provision(StorageAccount(azurite.connection_string))
+        return child("tests.bench.store_files", settings_for(azurite, sandbox, ERP_KNOWN_STORES=""), str(files))

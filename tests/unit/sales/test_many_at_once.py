@@ -84,6 +84,23 @@ def test_who_finds_the_day_held_is_turned_away_before_reading_anything_of_it() -
     assert world.metrics() == {"H0": (1000, 1, 1), "H1": (1000, 1, 1)}, "the dead one's file, too"
 
 
+def test_who_comes_back_while_the_day_is_held_does_nothing_anew() -> None:
+    world = World()
+    push_all(world, 2)
+    first, second = (parse_message(str(world.queues.take(IMPORT_QUEUE))) for _ in range(2))
+    world.hook = dies_at_the_day
+    with pytest.raises(Killed):
+        handle_import_message(world.context, first)
+    world.hook = lambda _operation, _place: None
+    with pytest.raises(Busy):
+        handle_import_message(world.context, second)
+    done: set[tuple[str, str]] = set()
+    world.hook = lambda operation, place: done.add((operation, place))
+    with pytest.raises(Busy):
+        handle_import_message(world.context, second)
+    assert done == {("get", "ImportRuns"), ("get", "ImportSlices"), ("query", "ImportSlices"), ("get", "SalesMetrics")}
+
+
 def dies_at_the_day(operation: str, place: str) -> None:
     if (operation, place) == ("query", "SalesMetrics"):
         raise Killed
