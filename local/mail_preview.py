@@ -53,6 +53,7 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
         "currency": "EUR",
         "runId": "0194a6c2-5c1e-7c3a-9f5e-2d7b8a90c222",
         "fileName": "S014_2025-01-15.jsonl",
+        "notice": "3 of 10000 records came on another page already, also when those pages were asked for again",
     },
 }
 

@@ -211,7 +211,11 @@ def _pay_values(fact: PayFact) -> dict[str, object]:
 
 def _import_values(data: Mapping[str, Any]) -> dict[str, object]:
     names = ("date", "status", "recordsRead", "staged", "rejected", "held", "runId", "currency")
-    more = {"amount": data.get("stagedAmount", "0.00"), "fileName": data.get("fileName") or ""}
+    more = {
+        "amount": data.get("stagedAmount", "0.00"),
+        "fileName": data.get("fileName") or "",
+        "notice": data.get("notice") or "",
+    }
     return {name: data.get(name, "") for name in names} | more
 
 

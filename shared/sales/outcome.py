@@ -16,6 +16,7 @@ from shared.kernel.pay_period import period_of
 from shared.kernel.table import RowChanged
 from shared.sales.context import CALCULATION_QUEUE, IMPORT_QUEUE, NOTIFICATION_QUEUE, ImportContext
 from shared.sales.drops import Drop, describe_drops
+from shared.sales.models import ALL_STORES, Tally
 from shared.sales.quarantine import quarantine_file
 from shared.sales.runs import ImportRun, RunStatus
 from shared.sales.start import enqueue_slice
@@ -220,14 +221,47 @@ def _notify(context: ImportContext, run: ImportRun, event: str, status: RunStatu
     )
 
 
+def tell_moved(context: ImportContext, before: ImportRun, after: ImportRun) -> None:
+    """Tell operators of a day that counted and loses much to runs of other days, before that is written.
+
+    A transaction counts once, in the latest run that holds it (INC-03): right for a sale that the source moved. But a
+    till that numbers from 1 each day takes the sales of another day away, and nobody may be paid less in silence.
+    """
+    had, has = _own(before), _own(after)
+    drop = Drop(ALL_STORES, had.transactions, had.amount_minor, has.transactions, has.amount_minor)
+    rules = context.rules.drops
+    if had.transactions <= has.transactions or not rules.is_drop(drop) or drop.records_before < rules.records:
+        return
+    # Of this change, however often it is done again: what counts here may go and come back.
+    version = blake2b(before.etag.encode(), digest_size=8).hexdigest()
+    _log.warning("import %s of %s loses %d sales to other days", before.run_id, before.day, drop.records_before)
+    _notify(context, after, "import.sales-moved", after.status, distinct=f"-{version}")
+
+
+def _own(run: ImportRun) -> Tally:
+    """Return what of a run counts under its own day and stores, or is held for them."""
+    return Tally(run.staged_amount_minor - run.elsewhere_amount_minor, 0, run.staged - run.elsewhere)
+
+
 def _notice(run: ImportRun) -> str | None:
     """Return what an operator has to know of a run that was published all the same."""
     if not run.repeated:
-        return None
+        return _moved(run)
     return (
         f"{run.repeated} of {run.records_read} records came on another page already, also when those pages were asked "
         f"for again: each transaction was counted once, {run.distinct} in all. Where the source does not hold records "
         "twice, it pages without a stable order, and as many others may be missing: compare with the source"
+    )
+
+
+def _moved(run: ImportRun) -> str | None:
+    """Return how much of a run counts elsewhere, where that is most of it."""
+    if run.elsewhere * 2 <= run.staged:
+        return None
+    return (
+        f"{run.elsewhere} of {run.staged} sales ({amount_text(run.elsewhere_amount_minor)}) count under another day or "
+        "store, where a later import has transactions of the same IDs: right if the source moved them; where it gives "
+        "transaction IDs twice, they are missing here"
     )
 
 

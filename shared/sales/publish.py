@@ -5,6 +5,7 @@ passed its checks.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -25,6 +26,7 @@ from shared.sales.outcome import (
     fail_run,
     resume_run,
     supersede_run,
+    tell_moved,
 )
 from shared.sales.publish_day import Outcome, publish_day
 from shared.sales.rejects import RejectWriter
@@ -168,6 +170,7 @@ def republish_run(context: ImportContext, run_id: str) -> None:
     outcome = publish_day(context, staged, lambda one: _end(context, one, perf_counter() - began), again=True)
     if outcome is not None:
         ask_for_calculation(context, run)
+        tell_moved(context, run, replace(run, **outcome.counts()))
         change_run(context, run, **outcome.counts())
 
 

@@ -5,6 +5,8 @@ from datetime import date
 
 import pytest
 
+from shared.kernel.message import Message
+from shared.sales.context import NOTIFICATION_QUEUE
 from shared.sales.employees import map_employees, resume_mappings
 from shared.sales.runs import RunStatus, Trigger
 from shared.sales.start import StartRequest, start_import
@@ -132,3 +134,37 @@ def test_whoever_is_mapped_by_a_request_that_dies_anywhere_has_his_sales(victim:
     world.work()
     assert world.metrics() == ({"H7": (1000, 1, 1)} if stored else before)
     assert resume_mappings(world.context) == 0
+
+
+def test_a_day_that_loses_much_to_another_day_is_told_of_each_time(world: World) -> None:
+    """A till that numbers from 1 each day: what is right of a sale that moved is wrong of IDs that are given twice."""
+
+    def told() -> list[Message]:
+        found = {one.id: one for one in world.queues.messages(NOTIFICATION_QUEUE) if one.type == "import.sales-moved"}
+        return list(found.values())
+
+    for number in range(12):
+        world.erp.sell(MONDAY, f"T{number}", "E1", "10.00")
+    first = run(world, MONDAY)
+    for number in range(12):
+        world.erp.days.setdefault(TUESDAY, {})[f"T{number}"] = world.erp.days[MONDAY][f"T{number}"] | {
+            "transactionDate": f"{TUESDAY}T12:00:00+01:00"
+        }
+    run(world, TUESDAY)
+    (message,) = told()
+    assert message.subject == first
+    assert "12 of 12 sales (120.00) count under another day" in str(message.data["notice"])
+    run(world, MONDAY)
+    assert {one.data["date"] for one in told()} == {MONDAY.isoformat(), TUESDAY.isoformat()}, "now Tuesday loses them"
+    run(world, TUESDAY)
+    assert len(told()) == 3, "what comes back is an occurrence of its own"
+
+
+def test_a_few_sales_that_move_are_nobody_s_trouble(world: World) -> None:
+    for number in range(12):
+        world.erp.sell(MONDAY, f"T{number}", "E1", "10.00")
+    run(world, MONDAY)
+    world.erp.remove("T1")
+    world.erp.sell(TUESDAY, "T1", "E1", "10.00")
+    run(world, TUESDAY)
+    assert not [one for one in world.queues.messages(NOTIFICATION_QUEUE) if one.type == "import.sales-moved"]
