@@ -53,7 +53,11 @@ def figures_of_store_files() -> Iterator[Figure]:
         value, floor = of_a_file(what)
         yield Figure(f"{names[0]}, {shown} {names[1]}", value, "ratio <= 1.3", floor)
     for one in (few, many):
-        yield Figure(f"{one['files']} store files of one day, times the day was claimed", one["claims"], "<= files / 5")
+        yield Figure(
+            f"{one['files']} store files of one day, times the day was claimed",
+            one["claims"],
+            f"<= {one['files'] // 5}",
+        )
 
 
 def measure(records: int) -> dict[str, Any]:
