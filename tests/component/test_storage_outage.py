@@ -54,10 +54,10 @@ class Deliveries:
         self._counts: Counter[str] = Counter()
         self._lock = Lock()
 
-    def process(self, queue: str, body: bytes, *given: Any) -> None:
+    def process(self, queue: str, body: bytes, *given: Any, **more: Any) -> None:
         with self._lock:
             self._counts[str(json.loads(body)["id"])] += 1
-        self._messages.process(queue, body, *given)
+        self._messages.process(queue, body, *given, **more)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._messages, name)
