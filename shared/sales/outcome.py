@@ -234,7 +234,8 @@ def tell_moved(context: ImportContext, before: ImportRun, after: ImportRun) -> N
         return
     # Of this change, however often it is done again: what counts here may go and come back.
     version = blake2b(before.etag.encode(), digest_size=8).hexdigest()
-    _log.warning("import %s of %s loses %d sales to other days", before.run_id, before.day, drop.records_before)
+    lost = had.transactions - has.transactions
+    _log.warning("import %s of %s loses %d sales to other days or stores", before.run_id, before.day, lost)
     _notify(context, after, "import.sales-moved", after.status, distinct=f"-{version}")
 
 

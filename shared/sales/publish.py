@@ -79,12 +79,13 @@ def publish_run(context: ImportContext, run_id: str) -> None:
         # It most likely waits already, and whoever has the day takes it in.
         period = period_of(run.day, context.rules.pay_calendar).name
         context.metrics.refuse_held(period, run.day, context.clock)
-    if not _complete(run, context.slices.all(run)):
+    slices = context.slices.all(run)
+    if not _complete(run, slices):
         resume_run(context, run)  # a message from before the run began again
         return
     began = perf_counter()
     try:
-        staged = read_staged_run(context, run)
+        staged = read_staged_run(context, run, slices)
         _refuse_unfit(staged)
         if staged.repeated and staged.repeated != run.repeated:  # else they were looked at before
             look_at_repeats(context, staged)

@@ -96,9 +96,9 @@ class StagedRun:
         self.repeats.append((later, rejection))
 
 
-def read_staged_run(context: ImportContext, run: ImportRun) -> StagedRun:
-    """Put the slices of a run together. SourceChanged when the source served a page twice."""
-    staged = StagedRun(run, context.slices.all(run))
+def read_staged_run(context: ImportContext, run: ImportRun, slices: list[Slice] | None = None) -> StagedRun:
+    """Put the slices of a run together, read here unless given. SourceChanged when the source served a page twice."""
+    staged = StagedRun(run, context.slices.all(run) if slices is None else slices)
     pages: set[int] = set()
     for item in staged.slices:
         result = context.slices.result(run, item)
